@@ -1,0 +1,3 @@
+"""nanotrigger: from collisions to gates, nanosecond neural networks for particle-physics triggers."""
+
+__version__ = "0.1.0"

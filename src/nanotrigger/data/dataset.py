@@ -1,0 +1,130 @@
+"""The dataset file: jets as 16 high-level features in physical units, split and labelled.
+
+Layout (HDF5): groups `train`, `val`, `test`, each with `x` float32 (jets, 16) and `y` int8 (jets,); the attributes of
+the file hold feature and class names, the mean and standard deviation of the train split, and where the jets come from.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from nanotrigger.errors import DataError
+from nanotrigger.results.records import replace_when_whole
+
+CLASSES = ("g", "q", "w", "z", "t")
+"""Gluon, light quark, W, Z and top jets; a label is an index into this tuple."""
+
+FEATURES = (
+    "zlogz",
+    "c1_b0_mmdt",
+    "c1_b1_mmdt",
+    "c1_b2_mmdt",
+    "c2_b1_mmdt",
+    "c2_b2_mmdt",
+    "d2_b1_mmdt",
+    "d2_b2_mmdt",
+    "d2_a1_b1_mmdt",
+    "d2_a1_b2_mmdt",
+    "m2_b1_mmdt",
+    "m2_b2_mmdt",
+    "n2_b1_mmdt",
+    "n2_b2_mmdt",
+    "mass_mmdt",
+    "multiplicity",
+)
+"""The 16 features of 1804.06913 (table 1), in the order of the published sets; mass in GeV."""
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Jets of one split. x: (jets, 16) float32, physical units; y: (jets,) int8, index into CLASSES."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The three splits, with the train split's mean and standard deviation, each (16,) float64."""
+
+    train: Split
+    val: Split
+    test: Split
+    mean: np.ndarray
+    std: np.ndarray
+    source: str
+
+    def standardised(self, split: str) -> Split:
+        """Split with x shifted and scaled by the train split's mean and standard deviation, float32."""
+        part = getattr(self, split)
+        return Split(((part.x - self.mean) / self.std).astype(np.float32), part.y)
+
+
+def check_jets(x: np.ndarray, y: np.ndarray, where: str) -> None:
+    """Raise DataError, naming `where` and a count, unless x is finite (jets, 16) and y holds labels of CLASSES."""
+    if x.ndim != 2 or x.shape[1] != len(FEATURES):
+        raise DataError(f"{where}: expected {len(FEATURES)} features per jet, found an array of shape {x.shape}.")
+    if len(x) != len(y):
+        raise DataError(f"{where}: {len(x)} jets but {len(y)} labels.")
+    bad = ~np.isfinite(x)
+    if bad.any():
+        names = ", ".join(FEATURES[j] for j in np.flatnonzero(bad.any(0)))
+        raise DataError(
+            f"{where}: {int(bad.any(1).sum())} of {len(x)} jets have NaN or infinite features ({names}). "
+            "Generate or download the dataset again."
+        )
+    unknown = (y < 0) | (y >= len(CLASSES))
+    if unknown.any():
+        raise DataError(f"{where}: {int(unknown.sum())} labels are outside 0..{len(CLASSES) - 1} ({'/'.join(CLASSES)}).")
+
+
+def write_dataset(path: Path, splits: dict[str, Split], attributes: dict[str, object]) -> None:
+    """Write the three splits and their attributes; the file appears whole or not at all.
+
+    Raises DataError for an empty split, a class without jets in the train split, or features that are not finite.
+    """
+    for name in SPLITS:
+        part = splits[name]
+        check_jets(part.x, part.y, f"{path} split {name}")
+        if not len(part.x):
+            raise DataError(f"{path}: the {name} split is empty. Ask for more jets, or a larger fraction for {name}.")
+    train = splits["train"]
+    missing = [c for i, c in enumerate(CLASSES) if not (train.y == i).any()]
+    if missing:
+        raise DataError(f"{path}: no {'/'.join(missing)} jets in the train split; a classifier needs every class.")
+    std = train.x.std(0, dtype=np.float64)
+    if (std == 0).any():
+        names = ", ".join(FEATURES[j] for j in np.flatnonzero(std == 0))
+        raise DataError(f"{path}: constant in the train split: {names}; such a feature cannot be standardised.")
+    with replace_when_whole(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+        for name in SPLITS:
+            # fletcher32: a truncated or altered file raises when read, instead of giving other numbers
+            group = file.create_group(name)
+            group.create_dataset("x", data=splits[name].x.astype(np.float32), fletcher32=True)
+            group.create_dataset("y", data=splits[name].y.astype(np.int8), fletcher32=True)
+        file.attrs["features"] = list(FEATURES)
+        file.attrs["classes"] = list(CLASSES)
+        file.attrs["mean"] = train.x.mean(0, dtype=np.float64)
+        file.attrs["std"] = std
+        for key, value in attributes.items():
+            file.attrs[key] = value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read a dataset file. Raises DataError that names the file if it is absent, truncated or of another layout."""
+    try:
+        with h5py.File(path, "r") as file:
+            if tuple(file.attrs["features"]) != FEATURES or tuple(file.attrs["classes"]) != CLASSES:
+                raise DataError(f"{path}: its features or classes are not the ones this version uses; remake it.")
+            splits = {name: Split(file[name]["x"][:], file[name]["y"][:]) for name in SPLITS}
+            mean, std, source = file.attrs["mean"], file.attrs["std"], file.attrs["source"]
+    except (OSError, KeyError) as error:
+        raise DataError(f"{path}: not a readable dataset ({error}). Delete it and run again.") from None
+    for name, part in splits.items():
+        check_jets(part.x, part.y, f"{path} split {name}")
+    return Dataset(**splits, mean=mean, std=std, source=str(source))

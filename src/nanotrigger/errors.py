@@ -1,0 +1,21 @@
+"""The errors that a user can meet: one message each, which names the key, file or model and the remedy."""
+
+
+class NanotriggerError(Exception):
+    """Base of every error whose message is meant for the user; shown without a traceback."""
+
+
+class ConfigError(NanotriggerError):
+    """The configuration cannot be run as written."""
+
+
+class DataError(NanotriggerError):
+    """A dataset is missing, damaged or not what it claims to be."""
+
+
+class ExportError(NanotriggerError):
+    """A trained model cannot be written exactly, or its file does not reproduce it."""
+
+
+class ToolError(NanotriggerError):
+    """An external program is missing, failed, or left something that cannot be read."""

@@ -1,0 +1,86 @@
+"""The contract of a training method, and what most methods share.
+
+A method is a module with
+
+- `Params`: a StrictModel, the keys of its config stanza;
+- `exports`: the artifact kinds it can write, `{"qonnx"}` or more;
+- `train(data, jobs)`: train every job and leave in `job.folder` whatever `predict` and `export` need, and
+  `history.csv` with a row per epoch;
+- `predict(folder, x)`: logits (jets, classes) float64 of standardised jets (jets, features);
+- `export(folder, kind, path, metadata)`: write the artifact of that kind; returns its costs (see `qonnx.costs.summary`).
+
+Optional: `steps`, a tuple of Step: what is made once per stanza before training, each an output of the DAG of its own.
+Importing a method must be cheap: heavy libraries are imported in the functions that use them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from nanotrigger.modules import StrictModel, load_module
+
+CONTRACT = ("Params", "exports", "train", "predict", "export")
+
+
+class TrainingParams(StrictModel):
+    """Keys that every trained multi-layer perceptron has."""
+
+    hidden: tuple[PositiveInt, ...] = Field((64, 32, 32), description="units of the hidden layers")
+    epochs: PositiveInt = Field(100, description="epochs at most")
+    batch_size: PositiveInt = Field(1024, description="jets per step")
+    learning_rate: PositiveFloat = Field(1e-3, description="Adam's initial rate; it falls on a cosine to a hundredth")
+    patience: PositiveInt = Field(20, description="epochs without a smaller validation loss after which training stops")
+    l1: float = Field(0.0, ge=0, description="factor on the L1 norm of the weights in the loss")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something a stanza makes once, before training.
+
+    output: file name; needs: outputs of earlier steps; keys: the stanza's keys it depends on, and no other;
+    run(data, jobs, inputs, output): does it. data: a Dataset, or None where `data` is False.
+    """
+
+    output: str
+    run: Callable[..., None]
+    needs: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    data: bool = True
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train: its name, parameters, seed, the folder for its artifacts and the outputs of the steps."""
+
+    model: str
+    params: Any
+    seed: int
+    folder: Path
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.model} (seed {self.seed})"
+
+
+def load_method(name: str) -> ModuleType:
+    """Module of a method: a name in nanotrigger.methods, or a dotted path. Raises ConfigError if it breaks the contract."""
+    return load_module(name, "nanotrigger.methods", "method", CONTRACT)
+
+
+def layer_sizes(params: TrainingParams) -> tuple[int, ...]:
+    """Units from input to output of the network a stanza describes."""
+    from nanotrigger.data.dataset import CLASSES, FEATURES
+
+    return (len(FEATURES), *params.hidden, len(CLASSES))
+
+
+def same(jobs: Sequence[Job], key: str) -> Any:
+    """The one value that all jobs have for `key`."""
+    values = {getattr(job.params, key) for job in jobs}
+    if len(values) != 1:
+        raise ValueError(f"jobs that train together differ in {key}: {sorted(map(str, values))}")
+    return values.pop()

@@ -1,0 +1,156 @@
+"""HAWQ: Hessian-aware mixed-precision quantisation (Dong et al. 2019, 1911.03852; Campos et al. 2304.06745).
+
+A floating-point teacher gives the trace of the loss Hessian per layer; an integer programme gives each layer the width
+that loses least under a budget of BOPs; the network is then trained with those widths, starting from the teacher.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field, PositiveInt, model_validator
+
+from nanotrigger.errors import ConfigError
+from nanotrigger.training import jobs as mlp
+from nanotrigger.methods.base import Job, Step, TrainingParams, layer_sizes, same
+from nanotrigger.qonnx.costs import hawq_layer_bops
+from nanotrigger.training.allocation import Allocation, allocate, smallest_budget
+
+exports = frozenset({"qonnx"})
+
+
+class Params(TrainingParams):
+    """Config stanza of a HAWQ model."""
+
+    bops_budget: PositiveInt = Field(description="largest BOPs of 2304.06745 that the allocation may spend")
+    weight_bits: tuple[int, ...] = Field((4, 5, 6, 7, 8), description="widths that a layer's weights may have")
+    activation_extra_bits: int = Field(
+        3, ge=0, le=8, description="how many bits wider than its weights the activations that enter a layer are"
+    )
+    input_bits: int = Field(16, ge=2, le=20, description="width of the standardised features")
+    teacher_epochs: PositiveInt = Field(50, description="epochs of the floating-point teacher at most")
+    probes: int = Field(100, ge=2, description="random vectors for each Hessian trace")
+    probe_jets: PositiveInt = Field(8192, description="train jets over which the Hessian is averaged")
+
+    @model_validator(mode="after")
+    def _feasible(self):
+        if not self.weight_bits or min(self.weight_bits) < 2 or max(self.weight_bits) > 16:
+            raise ConfigError(f"weight_bits = {list(self.weight_bits)}: give widths from 2 to 16.")
+        least = smallest_budget(bops_table(self))
+        if self.bops_budget < least:
+            raise ConfigError(
+                f"bops_budget = {self.bops_budget}: no choice of weight_bits {self.weight_bits} fits; the smallest needs "
+                f"{least:,.0f}. Raise bops_budget, or add smaller widths to weight_bits."
+            )
+        return self
+
+
+def bops_table(params: Params) -> np.ndarray:
+    """BOPs (layers, choices) of each layer at each width, nothing pruned; the first layer reads the inputs."""
+    sizes = layer_sizes(params)
+    return np.array(
+        [
+            [
+                hawq_layer_bops(n, m, params.input_bits if layer == 0 else bits + params.activation_extra_bits, bits)
+                for bits in params.weight_bits
+            ]
+            for layer, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False))
+        ]
+    )
+
+
+def train_teacher(data, jobs: Sequence[Job], inputs: dict[str, Path], output: Path) -> None:
+    """The floating-point network whose Hessian is measured; shared by all points and seeds of the stanza."""
+    from nanotrigger.training.loop import fit
+    from nanotrigger.training.network import BatchedMLP, Widths
+
+    params = jobs[0].params
+    sizes = layer_sizes(params)
+    peak = np.abs(data.standardised("train").x).max()
+    network = BatchedMLP(sizes, [Widths.floating(len(sizes) - 1)], peak, [jobs[0].seed])
+    fit(network, data, mlp.schedule(jobs, epochs=params.teacher_epochs), ["teacher"], jobs[0].seed)
+    network.save(0, output)
+
+
+def measure_traces(data, jobs: Sequence[Job], inputs: dict[str, Path], output: Path) -> None:
+    """Hessian trace per layer of the teacher, and what each width would do to its weights."""
+    from nanotrigger.training.hessian import hessian_traces, quantisation_errors
+    from nanotrigger.training.network import BatchedMLP
+
+    params = jobs[0].params
+    teacher = BatchedMLP.load(inputs["teacher.safetensors"])
+    train = data.standardised("train")
+    rows = np.random.default_rng(jobs[0].seed).permutation(len(train.x))[: params.probe_jets]
+    estimate = hessian_traces(teacher, train.x[rows], train.y[rows], params.probes, jobs[0].seed)
+    np.savez(
+        output,
+        trace=estimate.mean,
+        standard_error=estimate.standard_error,
+        errors=quantisation_errors(teacher, params.weight_bits),
+        weight_bits=params.weight_bits,
+    )
+
+
+def allocate_bits(data, jobs: Sequence[Job], inputs: dict[str, Path], output: Path) -> None:
+    """Width of every layer for every point of the stanza."""
+    from nanotrigger.results.records import write_json
+
+    with np.load(inputs["traces.npz"]) as measured:
+        trace, errors = measured["trace"], measured["errors"]
+    chosen: dict[str, Allocation] = {}
+    for job in jobs:
+        if job.model not in chosen:
+            params = job.params
+            chosen[job.model] = allocate(trace, errors, bops_table(params), params.bops_budget, params.weight_bits)
+    write_json(output, {model: vars(allocation) for model, allocation in chosen.items()})
+
+
+_NETWORK = ("hidden", "batch_size", "learning_rate", "patience", "l1", "teacher_epochs")
+_HESSIAN = (*_NETWORK, "weight_bits", "probes", "probe_jets")
+
+steps = (
+    Step("teacher.safetensors", train_teacher, keys=_NETWORK),
+    Step("traces.npz", measure_traces, needs=("teacher.safetensors",), keys=_HESSIAN),
+    Step(
+        "allocation.json",
+        allocate_bits,
+        needs=("traces.npz",),
+        keys=("hidden", "weight_bits", "activation_extra_bits", "input_bits", "bops_budget"),
+        data=False,
+    ),
+)
+
+
+def train(data, jobs: Sequence[Job]) -> None:
+    """Quantisation-aware training of all points and seeds at once, each from the teacher's parameters."""
+    import torch
+
+    from nanotrigger.results.records import read_json
+    from nanotrigger.training.network import BatchedMLP, Widths
+
+    allocation = read_json(jobs[0].inputs["allocation.json"])
+    extra, input_bits = same(jobs, "activation_extra_bits"), same(jobs, "input_bits")
+    widths = []
+    for job in jobs:
+        bits = allocation[job.model]["bits"]
+        widths.append(Widths(input_bits, tuple(bits), tuple(b + extra for b in bits[1:])))
+    x = data.standardised("train").x
+    network = BatchedMLP(layer_sizes(jobs[0].params), widths, np.abs(x).max(), [job.seed for job in jobs])
+    teacher = BatchedMLP.load(jobs[0].inputs["teacher.safetensors"])
+    with torch.no_grad():
+        for mine, its in zip(network.parameters(), teacher.parameters(), strict=True):
+            mine.copy_(its.expand_as(mine))
+    mlp.measure(network, x)
+    fit = mlp.fit(network, data, jobs)
+    mlp.save(network, jobs, fit)
+
+
+def predict(folder: Path, x: np.ndarray) -> np.ndarray:
+    """Logits (jets, classes) of the quantised network."""
+    return mlp.predict(folder, x)
+
+
+def export(folder: Path, kind: str, path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """Write model.onnx."""
+    return mlp.export(folder, kind, path, metadata)

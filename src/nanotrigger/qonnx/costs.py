@@ -1,0 +1,87 @@
+"""What a network costs before any hardware is made: bits, BOPs in the two definitions in use, EBOPs.
+
+The definitions count different things and are never compared with each other.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork
+
+
+def hawq_layer_bops(inputs: int, outputs: int, activation_bits: float, weight_bits: float, density: float = 1.0) -> float:
+    """BOPs of one dense layer: m n (p b_a b_w + b_a + b_w + log2 n), with n inputs, m outputs (2304.06745).
+
+    Widths include the sign; density p is the share of weights and biases that are not zero.
+    """
+    return inputs * outputs * (density * activation_bits * weight_bits + activation_bits + weight_bits + math.log2(inputs))
+
+
+def _with_sign(layer: Dense) -> tuple[np.ndarray, np.ndarray]:
+    """Widths with sign of inputs (in,) and weights (in, out), zero where pruned."""
+    b_a = np.broadcast_to(np.where(layer.input.bits > 0, layer.input.bits + layer.input.signed, 0), len(layer.weight))
+    b_w = np.where(layer.weight_bits > 0, layer.weight_bits + 1, 0)
+    return b_a, b_w
+
+
+def hawq_bops(network: FixedPointNetwork) -> float:
+    """BOPs as the HAWQ papers count them, summed over layers.
+
+    Where widths differ within a layer, each product counts its own: the published formula for equal ones. The density
+    is that of the exported weights and biases.
+    """
+    total = 0.0
+    for layer in network.layers:
+        b_a, b_w = _with_sign(layer)
+        inputs, outputs = layer.weight.shape
+        parameters = np.concatenate([layer.weight_bits.ravel(), layer.bias_bits.ravel()])
+        alive = layer.weight_bits > 0
+        # within the living weights every product has its own widths; the density scales their mean product
+        mean_product = float((b_a[:, None] * b_w)[alive].mean()) if alive.any() else 0.0
+        density = float((parameters > 0).mean())
+        mean_weight = float(b_w[alive].mean()) if alive.any() else 0.0
+        total += inputs * outputs * (density * mean_product + float(b_a.mean()) + mean_weight + math.log2(inputs))
+    return total
+
+
+def qonnx_bops(network: FixedPointNetwork) -> float:
+    """BOPs as `qonnx.util.inference_cost` counts them: the product of both widths, over all multiplications."""
+    return float(sum((b_a[:, None] * b_w).sum() for b_a, b_w in map(_with_sign, network.layers)))
+
+
+def ebops(network: FixedPointNetwork) -> int:
+    """Effective bit operations (2405.00645, as HGQ2 counts them): widths without sign, products plus biases."""
+    total = 0.0
+    for layer in network.layers:
+        b_a = np.broadcast_to(layer.input.bits, len(layer.weight))
+        total += float((b_a[:, None] * layer.weight_bits).sum() + layer.bias_bits.sum())
+    return round(total)
+
+
+def weight_bits_histogram(layers: Sequence[Dense]) -> list[dict[str, int]]:
+    """Per layer, how many weights have each width (sign included, zero where pruned)."""
+    rows = []
+    for layer in layers:
+        widths, counts = np.unique(_with_sign(layer)[1], return_counts=True)
+        rows.append({str(int(w)): int(c) for w, c in zip(widths, counts, strict=True)})
+    return rows
+
+
+def summary(network: FixedPointNetwork) -> dict[str, Any]:
+    """The counts of one network, as its costs.json holds them."""
+    widths = [_with_sign(layer) for layer in network.layers]
+    return {
+        "parameters": sum(layer.weight.size + layer.bias.size for layer in network.layers),
+        "nonzero_weights": int(sum((layer.weight != 0).sum() for layer in network.layers)),
+        "mean_weight_bits": float(np.concatenate([b.ravel() for _, b in widths]).mean()),
+        "mean_activation_bits": float(np.concatenate([b for b, _ in widths]).mean()),
+        "layer_weight_bits": [float(b.max()) for _, b in widths],
+        "layer_activation_bits": [float(b.max()) for b, _ in widths],
+        "weight_bits_histogram": weight_bits_histogram(network.layers),
+        "bops_hawq": hawq_bops(network),
+        "bops_qonnx": qonnx_bops(network),
+        "ebops": ebops(network),
+    }

@@ -1,0 +1,145 @@
+"""Write a fixed-point network as a QONNX file of operators that the stock executor runs, exactly.
+
+- A quantiser with one grid is one Quant node. One with a grid per element is Quant (scale as a tensor, one wide width,
+  since the executor takes no tensor of widths), Max and Min.
+- Half-up rounding is truncation after half a step, and the half step goes into the bias before it: free in hardware.
+- A float32 has 24 bits. Where a layer's sums may need more, they are computed in double precision between two Casts,
+  so that the file is exact on every executor, whatever the order of summation.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from nanotrigger.errors import ExportError
+from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork, Quantiser
+from nanotrigger.results.records import replace_when_whole
+
+QONNX_DOMAIN = "qonnx.custom_op.general"
+TRACED = "nanotrigger.traced"
+"""Metadata key: JSON list of [before, after] tensor names around each clipping whose range was traced on data."""
+
+FLOAT32_BITS = 24
+
+
+class _Graph:
+    """Nodes and constants in the order they are added."""
+
+    def __init__(self):
+        self.nodes, self.constants, self.traced = [], [], []
+
+    def constant(self, name: str, value: np.ndarray | float, dtype: type = np.float32) -> str:
+        array = np.asarray(value, dtype)
+        if not np.array_equal(array.astype(np.float64), np.asarray(value, np.float64)):
+            raise ExportError(f"{name}: holds values that are not exact in {np.dtype(dtype).name}.")
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=f"{output}_{kind}", **attributes))
+        return output
+
+    def quant(self, source: str, output: str, scale: np.ndarray, bits: int, signed: bool, rounding: str) -> str:
+        parameters = [
+            self.constant(f"{output}_scale", scale),
+            self.constant(f"{output}_zero_point", 0),
+            self.constant(f"{output}_bits", bits),
+        ]
+        return self.node(
+            "Quant",
+            [source, *parameters],
+            output,
+            domain=QONNX_DOMAIN,
+            signed=int(signed),
+            narrow=0,
+            rounding_mode=rounding,
+        )
+
+    def quantiser(self, source: str, name: str, q: Quantiser) -> str:
+        rounding = "FLOOR" if q.rounding == "HALF_UP" else q.rounding
+        signed = bool(q.signed.any())
+        width = int(q.bits.max()) + signed
+        span = 2.0 ** q.bits * q.step
+        if q.step.ndim == 0 and q.low == -span * signed and q.high == span - q.step:
+            return self.quant(source, name, q.step, width, signed, rounding)
+        dead = q.low == q.high
+        step = np.where(dead, 1.0, q.step)
+        # eight spare bits, so that what leaves the range is seen by Max and Min and can be counted
+        wide = self.quant(source, f"{name}_wide", step, max(width, 1) + 8, True, rounding)
+        lowest = self.node("Max", [wide, self.constant(f"{name}_low", q.low)], f"{name}_raised")
+        clipped = self.node("Min", [lowest, self.constant(f"{name}_high", q.high)], name)
+        if q.traced:
+            self.traced.append([wide, clipped])
+        return clipped
+
+    def parameter(self, name: str, value: np.ndarray, step: np.ndarray) -> str:
+        """A weight or bias as a constant behind a Quant node that keeps it as it is and tells tools its grid."""
+        grid = step.flat[0] if (step == step.flat[0]).all() else step
+        width = int(np.ceil(np.log2(np.max(np.abs(value) / step, initial=0) + 1))) + 1
+        return self.quant(self.constant(f"{name}_float", value), name, grid, width, True, "ROUND")
+
+
+def _fold_half_steps(network: FixedPointNetwork) -> list[Dense]:
+    """Layers whose biases hold half a step of the half-up quantiser that follows."""
+    layers = list(network.layers)
+    for i, layer in enumerate(layers[1:]):
+        if layer.input.rounding != "HALF_UP":
+            continue
+        half = np.where(layer.input.low == layer.input.high, 0.0, layer.input.step / 2)
+        bias = layers[i].bias + half
+        step = np.where(half > 0, np.minimum(layers[i].bias_step, np.where(half > 0, half, 1.0)), layers[i].bias_step)
+        layers[i] = replace(layers[i], bias=bias, bias_step=step)
+    if layers[0].input.rounding == "HALF_UP":
+        raise ExportError("the input quantiser rounds half up, which QONNX has no mode for: use ROUND or FLOOR.")
+    return layers
+
+
+def write_qonnx(network: FixedPointNetwork, path: Path, metadata: dict[str, str]) -> None:
+    """Write `network` to `path`, whole or not at all.
+
+    Input `x` (1, features) float32: standardised features; output `logits` (1, classes). `metadata` goes into the
+    file's properties. Raises ExportError where a number is not exact, or a sum needs more than the 53 bits of a double.
+    """
+    graph = _Graph()
+    current = "x"
+    layers = _fold_half_steps(network)
+    kind = TensorProto.FLOAT
+    for i, layer in enumerate(layers):
+        name = f"dense{i}"
+        current = graph.quantiser(current, f"{name}_input", layer.input)
+        weight = graph.parameter(f"{name}_weight", layer.weight, layer.weight_step)
+        bias = graph.parameter(f"{name}_bias", layer.bias, layer.bias_step)
+        bits = layer.sum_bits()
+        if bits > 53:
+            raise ExportError(f"layer {i}: its sums need {bits} bits; at most 53 can be computed exactly. Use fewer bits.")
+        kind = TensorProto.FLOAT
+        if bits > FLOAT32_BITS:
+            kind = TensorProto.DOUBLE
+            current, weight, bias = (
+                graph.node("Cast", [tensor], f"{tensor}_double", to=kind) for tensor in (current, weight, bias)
+            )
+        last = i == len(layers) - 1
+        current = graph.node("MatMul", [current, weight], f"{name}_product")
+        current = graph.node("Add", [current, bias], "logits" if last else f"{name}_sum")
+        if layer.relu:
+            current = graph.node("Relu", [current], f"{name}_relu")
+    features, classes = len(layers[0].weight), layers[-1].weight.shape[1]
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "nanotrigger",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, features])],
+            [helper.make_tensor_value_info(current, kind, [1, classes])],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid(QONNX_DOMAIN, 2)],
+        ir_version=10,
+        producer_name="nanotrigger",
+    )
+    helper.set_model_props(model, {**metadata, TRACED: json.dumps(graph.traced)})
+    with replace_when_whole(path) as temporary:
+        onnx.save(model, temporary)

@@ -1,0 +1,128 @@
+"""A fully connected network in exact fixed-point numbers: what a method hands over to be written as QONNX.
+
+Every number is a float64 that holds a multiple of a power of two exactly.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+ROUNDING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "ROUND": np.round,
+    "FLOOR": np.floor,
+    "HALF_UP": lambda v: np.floor(v + 0.5),
+}
+"""Half to even, towards minus infinity, and half up (towards plus infinity, as HLS' AP_RND)."""
+
+
+def lsb(values: np.ndarray) -> np.ndarray:
+    """Weight of the lowest set bit of each value; infinite for zero."""
+    mantissa, exponent = np.frexp(np.asarray(values, np.float64))
+    digits = np.abs(np.ldexp(mantissa, 53).astype(np.int64))
+    return np.where(digits == 0, np.inf, np.ldexp((digits & -digits).astype(np.float64), exponent - 53))
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """Rounds to multiples of `step` and saturates at `low` and `high`.
+
+    step, low, high: scalars, or (n,) where every element has its own grid; low = high = 0 prunes an element.
+    rounding: a key of ROUNDING. traced: the range was measured on data with a margin, so that saturation is not expected.
+    """
+
+    step: np.ndarray | float
+    low: np.ndarray | float
+    high: np.ndarray | float
+    rounding: str
+    traced: bool = False
+
+    def __post_init__(self):
+        for name in ("step", "low", "high"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
+
+    @property
+    def signed(self) -> np.ndarray:
+        return self.low < 0
+
+    @property
+    def bits(self) -> np.ndarray:
+        """Width without the sign, as EBOPs count it; zero for a pruned element."""
+        span = np.maximum(self.high + self.step, -self.low) / self.step
+        return np.where(self.low == self.high, 0, np.ceil(np.log2(np.maximum(span, 1))))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return np.clip(ROUNDING[self.rounding](np.asarray(x, np.float64) / self.step) * self.step, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """x -> relu(input(x) @ weight + bias).
+
+    weight (in, out) and bias (out,): values on their grids. *_step: grid of each parameter; *_bits: its width without the
+    sign, zero where pruned.
+    """
+
+    input: Quantiser
+    weight: np.ndarray
+    weight_step: np.ndarray
+    weight_bits: np.ndarray
+    bias: np.ndarray
+    bias_step: np.ndarray
+    bias_bits: np.ndarray
+    relu: bool
+
+    def sum_bits(self) -> int:
+        """Bits that hold the magnitude of every partial sum of this layer in the worst case; a float32 has 24."""
+        peak = np.broadcast_to(np.maximum(np.abs(self.input.low), np.abs(self.input.high)), len(self.weight))
+        step = np.broadcast_to(self.input.step, len(self.weight))
+        bound = peak @ np.abs(self.weight) + np.abs(self.bias)
+        grid = np.minimum((step[:, None] * lsb(self.weight)).min(0), lsb(self.bias))
+        return int(np.ceil(np.log2(np.max(bound / grid, initial=1, where=np.isfinite(grid)))))
+
+
+@dataclass(frozen=True)
+class FixedPointNetwork:
+    """Layers in order; the output of the last is not quantised."""
+
+    layers: tuple[Dense, ...]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Logits (jets, classes) float64, exact while every sum fits into 53 bits. x: (jets, features), standardised."""
+        for layer in self.layers:
+            x = layer.input(x) @ layer.weight + layer.bias
+            if layer.relu:
+                x = np.maximum(x, 0)
+        return x
+
+    def save(self, path: Path) -> None:
+        """Write all numbers as npz, without pickle."""
+        arrays = {}
+        for i, layer in enumerate(self.layers):
+            for f in fields(Quantiser):
+                arrays[f"{i}.input.{f.name}"] = getattr(layer.input, f.name)
+            for f in fields(Dense):
+                if f.name != "input":
+                    arrays[f"{i}.{f.name}"] = getattr(layer, f.name)
+        np.savez(path, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> "FixedPointNetwork":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            count = 1 + max(int(name.split(".")[0]) for name in arrays.files)
+
+            def value(name: str) -> object:
+                array = arrays[name]
+                return array.item() if array.dtype.kind in "bU" else array
+
+            return cls(
+                tuple(
+                    Dense(
+                        Quantiser(**{f.name: value(f"{i}.input.{f.name}") for f in fields(Quantiser)}),
+                        **{f.name: value(f"{i}.{f.name}") for f in fields(Dense) if f.name != "input"},
+                    )
+                    for i in range(count)
+                )
+            )

@@ -1,0 +1,1 @@
+"""What the pipeline found: records, tables and comparisons with published figures."""

@@ -1,0 +1,1 @@
+"""The batched quantisation-aware engine: many networks of one architecture, trained at once in torch."""
