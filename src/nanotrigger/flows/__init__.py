@@ -1,0 +1,1 @@
+"""Ways to hardware: one module each. A new one is one file (or a dotted path in a stanza) and one stanza."""

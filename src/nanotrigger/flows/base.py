@@ -1,0 +1,65 @@
+"""The contract of a hardware flow.
+
+A flow is a module with
+
+- `Params`: a StrictModel, the keys of its config stanza;
+- `accepts`: the artifact kinds it takes, the preferred one first;
+- `requires`: programs without which it cannot even emulate; the workflow refuses to start without them;
+- `create_project(artifact, kind, folder, params)`: write the project;
+- `emulate(folder, x, params)`: outputs (jets, classes) float64 of the hardware description for standardised jets;
+- `synthesize(folder, params)`: run the tools; returns `{}`, or `{"status": reason}` where they are not there;
+- `read_report(folder, params)`: a ResourceRecord from what synthesis left. Raises ToolError if it does not understand it.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+
+from pydantic import Field, PositiveFloat
+
+from nanotrigger.modules import StrictModel, load_module
+
+CONTRACT = ("Params", "accepts", "requires", "create_project", "emulate", "synthesize", "read_report")
+
+STAGES = ("estimate", "hls_estimate", "logic_synthesis", "place_and_route")
+"""How far towards silicon a figure is; figures of different stages are never compared without saying so."""
+
+
+class HardwareParams(StrictModel):
+    """Keys that every flow has."""
+
+    part: str = Field("xcvu13p-flga2577-2-e", description="the device, as its vendor names it")
+    clock_ns: PositiveFloat = Field(5.0, description="target clock period in ns")
+    emulated_jets: int | None = Field(None, ge=1, description="test jets to emulate; all if absent")
+    timeout_s: PositiveFloat = Field(7200, description="seconds after which a tool is stopped")
+
+
+@dataclass(frozen=True)
+class ResourceRecord:
+    """What one design costs. None means not measured, and `status` says why.
+
+    lut, ff, dsp, bram36 and carry count cells of the part's family; latency in cycles and ns at the target clock; ii:
+    cycles between inputs; logic_delay_ns: longest path between registers without routing; fmax_mhz: after routing.
+    """
+
+    tool: str | None = None
+    version: str | None = None
+    stage: str | None = None
+    lut: int | None = None
+    ff: int | None = None
+    dsp: int | None = None
+    bram36: float | None = None
+    carry: int | None = None
+    latency_cycles: int | None = None
+    latency_ns: float | None = None
+    ii: int | None = None
+    logic_delay_ns: float | None = None
+    fmax_mhz: float | None = None
+    area_um2: float | None = None
+    nand2: float | None = None
+    power_mw: float | None = None
+    status: str = "done"
+
+
+def load_flow(name: str) -> ModuleType:
+    """Module of a flow: a name in nanotrigger.flows, or a dotted path. Raises ConfigError if it breaks the contract."""
+    return load_module(name, "nanotrigger.flows", "flow", CONTRACT)

