@@ -9,7 +9,7 @@ import awkward as ak
 import numba
 import numpy as np
 
-from nanotrigger.data.dataset import FEATURES
+from nanotrigger.data.classes import FEATURES
 
 
 @numba.njit(cache=True, fastmath=True)

@@ -15,7 +15,8 @@ import numpy as np
 import pythia8mc as pythia8
 from tqdm import tqdm
 
-from nanotrigger.data.dataset import CLASSES, check_jets
+from nanotrigger.data.classes import CLASSES
+from nanotrigger.data.dataset import check_jets
 from nanotrigger.data.detector import Detector
 from nanotrigger.data.features import jet_features
 from nanotrigger.data.jets import leading_jets, mmdt

@@ -21,6 +21,7 @@ from typing import Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from nanotrigger.data.classes import CLASSES, FEATURES
 from nanotrigger.modules import StrictModel, load_module
 
 CONTRACT = ("Params", "exports", "train", "predict", "export")
@@ -73,8 +74,6 @@ def load_method(name: str) -> ModuleType:
 
 def layer_sizes(params: TrainingParams) -> tuple[int, ...]:
     """Units from input to output of the network a stanza describes."""
-    from nanotrigger.data.dataset import CLASSES, FEATURES
-
     return (len(FEATURES), *params.hidden, len(CLASSES))
 
 

@@ -1,0 +1,23 @@
+"""Accuracy against bit operations, in the two definitions in use."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from nanotrigger.plots._style import accuracy_points
+
+needs = ("models",)
+
+
+def applies(step_files, hardware):
+    return True
+
+
+def plot(plan, inputs):
+    table = pd.read_csv(inputs.models)
+    figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), sharey=True)
+    for ax, column, label in zip(axes, ("bops_hawq", "bops_qonnx"), ("HAWQ definition", "QONNX definition"), strict=True):
+        accuracy_points(ax, table, column)
+        ax.set_xlabel(f"BOPs ({label})")
+    axes[1].set_ylabel("")
+    columns = ["model", "method", "seed", "bops_hawq", "bops_qonnx", "accuracy", "accuracy_low", "accuracy_high"]
+    return figure, table[columns]

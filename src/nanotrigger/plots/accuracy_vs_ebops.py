@@ -1,0 +1,20 @@
+"""Accuracy against effective bit operations."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from nanotrigger.plots._style import accuracy_points
+
+needs = ("models",)
+
+
+def applies(step_files, hardware):
+    return True
+
+
+def plot(plan, inputs):
+    table = pd.read_csv(inputs.models)
+    figure, ax = plt.subplots()
+    accuracy_points(ax, table, "ebops")
+    ax.set_xlabel("EBOPs")
+    return figure, table[["model", "method", "seed", "ebops", "accuracy", "accuracy_low", "accuracy_high"]]

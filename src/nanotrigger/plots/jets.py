@@ -1,0 +1,38 @@
+"""Groomed mass and multiplicity of the jets of each class."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from nanotrigger.data.classes import CLASSES, FEATURES
+from nanotrigger.data.dataset import read_dataset
+from nanotrigger.plots._style import CLASS_NAMES
+
+needs = ("data",)
+PANELS = {
+    "mass_mmdt": (np.linspace(0, 250, 51), "groomed mass [GeV]"),
+    "multiplicity": (np.linspace(0, 200, 51), "multiplicity"),
+}
+
+
+def applies(step_files, hardware):
+    return True
+
+
+def plot(plan, inputs):
+    data = read_dataset(Path(inputs.data))
+    x = np.concatenate([data.train.x, data.val.x, data.test.x])
+    y = np.concatenate([data.train.y, data.val.y, data.test.y])
+    figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.9))
+    rows = []
+    for ax, (feature, (edges, label)) in zip(axes, PANELS.items(), strict=True):
+        for i, name in enumerate(CLASSES):
+            values = x[y == i, FEATURES.index(feature)]
+            share = np.histogram(values, edges)[0] / len(values)
+            ax.stairs(share, edges, label=CLASS_NAMES[name], linewidth=1.4)
+            rows.append(pd.DataFrame({"feature": feature, "class": name, "low_edge": edges[:-1], "share": share}))
+        ax.set(xlabel=label, ylabel="share of jets per bin")
+    axes[1].legend()
+    return figure, pd.concat(rows)

@@ -1,0 +1,38 @@
+"""Validation accuracy over the epochs of every training."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from nanotrigger.plots._style import COLOURS
+
+needs = ("histories",)
+
+
+def applies(step_files, hardware):
+    return True
+
+
+def plot(plan, inputs):
+    tables = []
+    for path in map(Path, inputs.histories):
+        model, seed = path.parent.parent.name, path.parent.name
+        tables.append(pd.read_csv(path).assign(model=model, seed=int(seed.removeprefix("seed"))))
+    table = pd.concat(tables)
+    table["stanza"] = table.model.map(lambda m: plan.models[m].stanza)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9))
+    drawn = set()
+    for i, (stanza, rows) in enumerate(table.groupby("stanza", sort=False)):
+        for (model, seed), part in rows.groupby(["model", "seed"], sort=False):
+            curve = (stanza, tuple(part.val_accuracy))
+            if curve in drawn:
+                continue  # the budgets of one walk share its history
+            drawn.add(curve)
+            label = stanza if not any(d[0] == stanza for d in drawn - {curve}) else None
+            for ax, column in ((left, "val_accuracy"), (right, "train_loss")):
+                ax.plot(part.epoch, part[column], color=COLOURS[i % len(COLOURS)], alpha=0.8, label=label)
+    left.set(xlabel="epoch", ylabel="validation accuracy", xscale="log")
+    right.set(xlabel="epoch", ylabel="training loss (cross entropy)", xscale="log")
+    left.legend()
+    return figure, table

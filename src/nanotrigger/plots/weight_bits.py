@@ -1,0 +1,42 @@
+"""How many weights have which width, for the models whose widths differ within a layer."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from nanotrigger.plots._style import COLOURS
+from nanotrigger.results.records import read_json
+
+needs = ("metrics",)
+
+
+def applies(step_files, hardware):
+    return True
+
+
+def plot(plan, inputs):
+    rows = []
+    for path in map(Path, inputs.metrics):
+        model, seed = path.parent.parent.name, int(path.parent.name.removeprefix("seed"))
+        for layer, widths in enumerate(read_json(path)["weight_bits_histogram"]):
+            rows += [[model, seed, layer + 1, int(bits), count] for bits, count in widths.items()]
+    table = pd.DataFrame(rows, columns=["model", "seed", "layer", "bits", "weights"])
+    # zero is a pruned weight, not a width
+    mixed = table[table.bits > 0].groupby(["model", "layer"]).bits.nunique().groupby("model").max()
+    shown = [model for model in table.model.unique() if mixed.get(model, 0) > 1] or list(table.model.unique()[:1])
+    figure, axes = plt.subplots(1, len(shown), figsize=(max(3.4 * len(shown), 5.2), 3.6), squeeze=False, sharey=True)
+    for ax, model in zip(axes[0], shown, strict=True):
+        rows = table[(table.model == model) & (table.seed == table.seed.min())]
+        widths = np.arange(rows.bits.max() + 1)
+        bottom = np.zeros(len(widths))
+        for layer, part in rows.groupby("layer"):
+            counts = part.set_index("bits").weights.reindex(widths, fill_value=0).to_numpy()
+            ax.bar(widths, counts, bottom=bottom, color=COLOURS[(layer - 1) % len(COLOURS)], label=f"layer {layer}")
+            bottom += counts
+        ax.set(xlabel="bits (0: pruned)", title=model, xticks=widths)
+        ax.set_yscale("symlog", linthresh=10)
+    axes[0, 0].set_ylabel("weights")
+    axes[0, -1].legend()
+    return figure, table

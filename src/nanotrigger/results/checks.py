@@ -1,0 +1,47 @@
+"""Checks of a finished run: exactness, and figures that cannot be true."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from nanotrigger.data.classes import CLASSES
+from nanotrigger.errors import NanotriggerError
+from nanotrigger.plan import Plan
+from nanotrigger.results.records import replace_when_whole
+
+
+def problems(models: pd.DataFrame, hardware: pd.DataFrame) -> list[str]:
+    """What is wrong with the tables of a run, a line each."""
+    found = []
+    for row in models.itertuples():
+        name = f"{row.model}, seed {row.seed}"
+        if row.qonnx_mismatches != 0 or not row.qonnx_vectors > 0:
+            found.append(f"{name}: {row.qonnx_mismatches} of {row.qonnx_vectors} jets differ in the QONNX file")
+        if not row.accuracy_low <= row.accuracy <= row.accuracy_high:
+            found.append(f"{name}: accuracy {row.accuracy} outside its own interval")
+        if row.accuracy_high <= 1 / len(CLASSES):
+            found.append(f"{name}: accuracy {row.accuracy:.4f}, no better than a guess; train longer")
+    for row in hardware.itertuples():
+        name = f"{row.model}, seed {row.seed}, {row.flow}"
+        if row.status.startswith("not run"):
+            continue
+        if not row.vectors > 0:
+            found.append(f"{name}: was not emulated")
+        elif row.mismatches != 0:
+            found.append(f"{name}: {row.mismatches:.0f} of {row.vectors:.0f} jets differ from the QONNX file")
+        if row.status == "done" and not row.lut > 0:
+            found.append(f"{name}: synthesised, but without a LUT")
+    return found
+
+
+def check_results(plan: Plan, models: str, hardware: str, path: str) -> None:
+    """Write what was checked. Raises NanotriggerError listing every problem."""
+    tables = pd.read_csv(models), pd.read_csv(hardware)
+    if found := problems(*tables):
+        raise NanotriggerError(f"{len(found)} results of {plan.config.run.name} do not hold:\n" + "\n".join(found))
+    emulated = tables[1].vectors.notna().sum()
+    with replace_when_whole(Path(path)) as temporary:
+        temporary.write_text(
+            f"{len(tables[0])} models equal their QONNX files on the whole test split; {emulated} designs equal theirs on "
+            f"every emulated jet; every accuracy is above a guess; every synthesised design has logic.\n"
+        )

@@ -1,0 +1,31 @@
+"""Export of a trained model: its files, its costs, and what its own method predicts for the test split."""
+
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from nanotrigger.data.dataset import read_dataset
+from nanotrigger.plan import Model
+from nanotrigger.results.records import provenance, write_json
+
+PACKAGES = ("torch", "numpy", "keras", "jax", "HGQ2", "onnx", "qonnx", "scipy")
+
+
+def export_model(method: ModuleType, model: Model, seed: int, trained: str, dataset: str, output: Any) -> None:
+    """Write model.onnx, the method's other artifacts, costs, predictions on the test split, history and manifest."""
+    source = Path(trained) / model.name / f"seed{seed}"
+    metadata = {"model": model.name, "seed": str(seed), "method": method.__name__}
+    costs = method.export(source, "qonnx", Path(output.qonnx), metadata)
+    shutil.copytree(source / "model", output.artifacts)
+    for kind in method.exports - {"qonnx"}:
+        method.export(source, kind, Path(output.artifacts) / f"export.{kind}", metadata)
+    x = read_dataset(Path(dataset)).standardised("test").x
+    np.save(output.predictions, method.predict(source, x))
+    shutil.copy(source / "history.csv", output.history)
+    write_json(output.costs, costs)
+    stanza = {"method": method.__name__, **model.params.model_dump(mode="json")}
+    manifest = {"model": model.name, "stanza_name": model.stanza, "seed": seed}
+    write_json(output.manifest, manifest | provenance(stanza, [Path(dataset), Path(output.qonnx)], PACKAGES))

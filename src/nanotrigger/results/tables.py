@@ -1,0 +1,134 @@
+"""The tables of a run: models, designs, and the summary that papers print."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nanotrigger.data.classes import CLASSES
+from nanotrigger.plan import Plan
+from nanotrigger.results.published import comparable_rows
+from nanotrigger.results.records import read_json, replace_when_whole
+
+MODEL_COLUMNS = [
+    "model", "stanza", "method", "seed", "dataset", "test_jets", "accuracy", "accuracy_low", "accuracy_high",
+    *(f"auc_{c}" for c in CLASSES), "parameters", "nonzero_weights", "mean_weight_bits", "mean_activation_bits",
+    "bops_hawq", "bops_qonnx", "ebops", "qonnx_vectors", "qonnx_mismatches", "overflows",
+]  # fmt: skip
+HARDWARE_COLUMNS = [
+    "model", "seed", "flow", "tool", "version", "stage", "part", "clock_ns", "lut", "ff", "dsp", "bram36", "carry",
+    "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "fmax_mhz", "area_um2", "nand2", "power_mw",
+    "vectors", "mismatches", "status",
+]  # fmt: skip
+COUNTS = ["lut", "ff", "dsp", "carry", "latency_cycles", "ii", "vectors", "mismatches", "bops_hawq", "bops_qonnx", "ebops"]
+SUMMARY_COLUMNS = [
+    "model", "flow", "accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq", "stage", "lut", "ff", "dsp",
+    "carry", "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "vectors", "mismatches", "status",
+]  # fmt: skip
+
+
+def models_table(metrics: list[str], manifests: list[str], dataset: str) -> pd.DataFrame:
+    """A row per model and seed."""
+    rows = []
+    for metric, manifest in zip(map(read_json, metrics), map(read_json, manifests), strict=True):
+        method = manifest["stanza"]["method"].rpartition(".")[2]
+        row = {"model": manifest["model"], "stanza": manifest["stanza_name"], "method": method, "dataset": dataset}
+        rows.append({**metric, **row, "seed": manifest["seed"]})
+    return pd.DataFrame(rows).reindex(columns=MODEL_COLUMNS)
+
+
+def hardware_table(records: list[str], plan: Plan) -> pd.DataFrame:
+    """A row per design, the ones that are left out included, with the reason as their status."""
+    rows = [read_json(record) for record in records]
+    for skipped in plan.skipped:
+        status = f"not run: {skipped.reason}"
+        rows += [{"model": skipped.model, "flow": skipped.flow, "seed": seed, "status": status} for seed in plan.seeds]
+    table = pd.DataFrame(rows).reindex(columns=HARDWARE_COLUMNS)
+    order = {name: i for i, name in enumerate(plan.models)}
+    return table.sort_values(["model", "seed", "flow"], key=lambda c: c.map(order) if c.name == "model" else c, kind="stable")
+
+
+def summary_table(models: pd.DataFrame, hardware: pd.DataFrame) -> pd.DataFrame:
+    """Models beside their designs; the mean over seeds where there are several, with the outer bounds."""
+    keys = ["accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq"]
+    both = models[["model", "seed", *keys]].merge(hardware, on=["model", "seed"], how="left")
+    numbers = [c for c in SUMMARY_COLUMNS if c in both and pd.api.types.is_numeric_dtype(both[c])]
+    how = {c: "mean" for c in numbers} | {"accuracy_low": "min", "accuracy_high": "max", "mismatches": "sum"}
+    how |= {c: "first" for c in ("stage", "status")}
+    how = {c: f for c, f in how.items() if c in both}
+    # a sum over nothing measured stays empty: zero mismatches must have been counted
+    how["mismatches"] = lambda column: column.sum(min_count=1)
+    table = both.groupby(["model", "flow"], sort=False, dropna=False).agg(how).reset_index()
+    return table.reindex(columns=SUMMARY_COLUMNS)
+
+
+def formatted(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as text: whole counts, four digits of accuracies, nothing where nothing was measured."""
+
+    def text(column: str, value: Any) -> str:
+        if pd.isna(value):
+            return ""
+        if column.startswith(("accuracy", "auc")):
+            return f"{value:.4f}"
+        if column in COUNTS and float(value).is_integer():
+            return f"{int(value)}"
+        return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+    return pd.DataFrame({c: [text(c, v) for v in table[c]] for c in table}, columns=table.columns)
+
+
+def integers(table: pd.DataFrame) -> pd.DataFrame:
+    """Counts as nullable integers, so that CSV shows 12 and not 12.0 beside empty cells."""
+    whole = [c for c in COUNTS if c in table and (table[c].dropna() % 1 == 0).all()]
+    return table.astype({c: "Int64" for c in whole})
+
+
+def collect(plan: Plan, inputs: Any, outputs: Any) -> None:
+    """Write all tables of a run."""
+    dataset = plan.config.run.dataset
+    models = models_table(list(inputs.metrics), list(inputs.manifests), dataset)
+    hardware = hardware_table(list(inputs.get("records", [])), plan)
+    summary = summary_table(models, hardware)
+    published, footnotes = comparable_rows(Path(inputs.published), plan.config.datasets[dataset])
+    complete = integers(pd.concat([summary, published], ignore_index=True) if len(published) else summary)
+    for table, path in ((models, outputs.models), (hardware, outputs.hardware), (complete, outputs.summary)):
+        with replace_when_whole(path) as temporary:
+            integers(table).to_csv(temporary, index=False, lineterminator="\n")
+    shown = formatted(complete).rename(columns=lambda c: c.replace("_", " "))
+    notes = [f"Dataset: {dataset}.", *footnotes]
+    texts = {
+        outputs.markdown: markdown(shown) + "\n" + "\n".join(f"- {note}" for note in notes) + "\n",
+        outputs.latex: latex(shown) + "".join(f"% {note}\n" for note in notes),
+        outputs.html: html(shown, notes),
+    }
+    for path, text in texts.items():
+        with replace_when_whole(path) as temporary:
+            temporary.write_text(text)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A Markdown table of aligned columns."""
+    widths = [max(len(c), *(len(v) for v in table[c])) for c in table]
+    rows = [list(table.columns), ["-" * w for w in widths], *table.to_numpy().tolist()]
+    return "".join(
+        "| " + " | ".join(value.ljust(w) for value, w in zip(row, widths, strict=True)) + " |\n" for row in rows
+    )
+
+
+def latex(table: pd.DataFrame) -> str:
+    """A booktabs table."""
+    return table.style.hide(axis="index").to_latex(hrules=True, convert_css=False).replace("_", r"\_")
+
+
+def html(table: pd.DataFrame, notes: list[str]) -> str:
+    """A page with the table and its footnotes, for the report."""
+    from html import escape
+
+    style = (
+        "body{font-family:sans-serif;margin:1em}table{border-collapse:collapse;font-size:13px}"
+        "th,td{padding:4px 8px;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
+        "th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left}th{background:#f4f4f4}"
+    )
+    body = table.to_html(index=False, border=0)
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f'<!doctype html><meta charset="utf-8"><title>Summary</title><style>{style}</style>{body}<ul>{items}</ul>\n'

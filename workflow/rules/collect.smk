@@ -1,0 +1,75 @@
+"""Tables over all models and designs of a run, and checks of what they say."""
+
+TABLES = [f"{RESULTS}/tables/{name}" for name in ("models.csv", "hardware.csv", "summary.csv", "summary.md", "summary.tex")]
+
+
+rule collect:
+    message:
+        "Collecting the tables of {RUN.name}"
+    input:
+        metrics=over_models("metrics.json"),
+        manifests=over_models("manifest.json"),
+        records=over_designs("record.json"),
+        published="resources/published_results.csv",
+        code=sources("results/tables.py", "results/published.py"),
+    output:
+        models=report(f"{RESULTS}/tables/models.csv", category="Tables", labels={"table": "models"}),
+        hardware=report(f"{RESULTS}/tables/hardware.csv", category="Tables", labels={"table": "hardware"}),
+        summary=f"{RESULTS}/tables/summary.csv",
+        markdown=f"{RESULTS}/tables/summary.md",
+        latex=f"{RESULTS}/tables/summary.tex",
+        html=report(
+            f"{RESULTS}/tables/summary.html",
+            caption="../report/summary.rst",
+            category="Tables",
+            labels={"table": "summary"},
+        ),
+    params:
+        skipped=[vars(s) for s in PLAN.skipped],
+        dataset=DATA_STANZA.model_dump(mode="json"),
+    log:
+        logs("collect"),
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    script:
+        "../scripts/collect.py"
+
+
+rule tables:
+    input:
+        TABLES,
+
+
+rule check_results:
+    message:
+        "Checking the results of {RUN.name}"
+    input:
+        models=f"{RESULTS}/tables/models.csv",
+        hardware=f"{RESULTS}/tables/hardware.csv",
+        code=sources("results/checks.py"),
+    output:
+        f"{RESULTS}/checks.txt",
+    log:
+        logs("check_results"),
+    resources:
+        mem_mb=500,
+        runtime=5,
+    script:
+        "../scripts/check_results.py"
+
+
+rule dump_config:
+    message:
+        "Writing the configuration of {RUN.name}"
+    output:
+        f"{RESULTS}/config.yaml",
+    params:
+        config=PLAN.config.model_dump(mode="json"),
+    log:
+        logs("dump_config"),
+    resources:
+        mem_mb=500,
+        runtime=5,
+    script:
+        "../scripts/dump_config.py"

@@ -1,0 +1,55 @@
+"""The narrow waist: every trained model as a QONNX file, proved equal to its method on the whole test split."""
+
+
+def trained(wildcards):
+    return f"{RESULTS}/training/{PLAN.models[wildcards.model].stanza}/trained"
+
+
+rule export:
+    message:
+        "Exporting {wildcards.model}, seed {wildcards.seed}"
+    input:
+        trained=trained,
+        data=DATASET,
+        code=sources("qonnx/*.py"),
+    output:
+        artifacts=directory(model_file("model")),
+        qonnx=model_file("model.onnx"),
+        costs=model_file("costs.json"),
+        predictions=model_file("predictions.npy"),
+        history=model_file("history.csv"),
+        manifest=model_file("manifest.json"),
+    params:
+        stanza=lambda wildcards: PLAN.models[wildcards.model].params.model_dump(mode="json"),
+    log:
+        logs("export", "model", "seed"),
+    benchmark:
+        benchmarks("export", "model", "seed")
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    script:
+        "../scripts/export.py"
+
+
+rule check_export:
+    message:
+        "Comparing the QONNX file of {wildcards.model}, seed {wildcards.seed}, with its method on the test split"
+    input:
+        qonnx=model_file("model.onnx"),
+        predictions=model_file("predictions.npy"),
+        costs=model_file("costs.json"),
+        data=DATASET,
+        code=sources("qonnx/execute.py", "results/metrics.py"),
+    output:
+        metrics=model_file("metrics.json"),
+        outputs=model_file("outputs.npy"),
+    log:
+        logs("check_export", "model", "seed"),
+    benchmark:
+        benchmarks("check_export", "model", "seed")
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    script:
+        "../scripts/check_export.py"

@@ -1,0 +1,46 @@
+"""Figures: one module of nanotrigger.plots each."""
+
+import importlib
+
+PLOTS = {name: importlib.import_module(f"nanotrigger.plots.{name}") for name in FIGURES}
+STEP_FILES = [path for stanza in PLAN.stanzas for path in step_files(stanza)]
+AVAILABLE = {
+    "models": f"{RESULTS}/tables/models.csv",
+    "hardware": f"{RESULTS}/tables/hardware.csv",
+    "data": DATASET,
+    "metrics": over_models("metrics.json"),
+    "histories": over_models("history.csv"),
+    "outputs": over_models("outputs.npy"),
+    "steps": STEP_FILES,
+}
+DRAWN = [name for name, plot in PLOTS.items() if plot.applies({Path(f).name for f in STEP_FILES}, bool(PLAN.pairs))]
+FIGURE_FILES = expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=DRAWN, suffix=["png", "pdf", "csv"])
+
+
+rule figure:
+    message:
+        "Drawing {wildcards.figure}"
+    input:
+        unpack(lambda wildcards: {kind: AVAILABLE[kind] for kind in PLOTS[wildcards.figure].needs}),
+        code=lambda wildcards: sources(f"plots/{wildcards.figure}.py", "plots/_style.py"),
+    output:
+        png=report(
+            f"{RESULTS}/figures/{{figure}}.png",
+            caption="../report/{figure}.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        pdf=f"{RESULTS}/figures/{{figure}}.pdf",
+        csv=f"{RESULTS}/figures/{{figure}}.csv",
+    log:
+        logs("figure", "figure"),
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    script:
+        "../scripts/figure.py"
+
+
+rule figures:
+    input:
+        FIGURE_FILES,

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+from nanotrigger.job import job
+
+with job(snakemake) as plan:
+    flow, source = plan.flows[snakemake.wildcards.flow], Path(snakemake.input.model)
+    kind = plan.kinds[snakemake.wildcards.model, snakemake.wildcards.flow]
+    folder = Path(snakemake.output[0])
+    folder.mkdir(parents=True)
+    flow.module.create_project(source if kind == "qonnx" else source / f"export.{kind}", kind, folder, flow.params)

@@ -1,0 +1,5 @@
+from nanotrigger.data.published import download
+from nanotrigger.job import job
+
+with job(snakemake):
+    download(snakemake.wildcards.name, snakemake.output[0])

@@ -1,0 +1,6 @@
+from nanotrigger.results.designs import emulate
+from nanotrigger.job import job
+
+with job(snakemake) as plan:
+    flow = plan.flows[snakemake.wildcards.flow]
+    emulate(flow, snakemake.input.project, snakemake.input.data, snakemake.input.outputs, snakemake.output[0])

@@ -1,0 +1,13 @@
+from nanotrigger.results.designs import write_record
+from nanotrigger.job import job
+
+with job(snakemake) as plan:
+    flow = plan.flows[snakemake.wildcards.flow]
+    write_record(
+        flow,
+        snakemake.wildcards.model,
+        int(snakemake.wildcards.seed),
+        snakemake.input.synthesis,
+        snakemake.input.emulation,
+        snakemake.output[0],
+    )

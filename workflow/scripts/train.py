@@ -1,0 +1,9 @@
+from pathlib import Path
+
+from nanotrigger.data.dataset import read_dataset
+from nanotrigger.job import job
+
+with job(snakemake) as plan:
+    folder = Path(snakemake.output[0])
+    jobs = plan.jobs(snakemake.wildcards.stanza, folder, folder.parent)
+    plan.stanzas[snakemake.wildcards.stanza].module.train(read_dataset(snakemake.input.data), jobs)
