@@ -114,7 +114,9 @@ def _stanza(name: str, content: Mapping[str, Any]) -> Stanza:
         raise ConfigError(f"config: {prefix}.sweep: give each key a list of values, as in sweep: {{epochs: [10, 20]}}.")
     for key in sweep:
         if key not in module.Params.model_fields:
-            raise ConfigError(f"config: {prefix}.sweep.{key}: unknown key. {suggestion(key, module.Params.model_fields)}")
+            raise ConfigError(
+                f"config: {prefix}.sweep.{key}: unknown key. {suggestion(key, module.Params.model_fields)}"
+            )
     models = []
     for values in itertools.product(*sweep.values()):
         point = dict(zip(sweep, values, strict=True))
@@ -153,7 +155,9 @@ def make_plan(config: Config) -> Plan:
         if matching:
             skipped.append(Skipped(model.name, flow.name, matching[0].reason))
         elif not kinds:
-            reason = f"{flow.name} takes {', '.join(flow.module.accepts)}, the method writes {', '.join(sorted(exports))}"
+            reason = (
+                f"{flow.name} takes {', '.join(flow.module.accepts)}, the method writes {', '.join(sorted(exports))}"
+            )
             skipped.append(Skipped(model.name, flow.name, reason))
         else:
             pairs.append(Pair(model.name, flow.name, kinds[0]))

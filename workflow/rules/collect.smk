@@ -1,11 +1,18 @@
 """Tables over all models and designs of a run, and checks of what they say."""
 
-TABLES = [f"{RESULTS}/tables/{name}" for name in ("models.csv", "hardware.csv", "summary.csv", "summary.md", "summary.tex")]
+TABLES = [
+    f"{RESULTS}/tables/{name}"
+    for name in (
+        "models.csv",
+        "hardware.csv",
+        "summary.csv",
+        "summary.md",
+        "summary.tex",
+    )
+]
 
 
 rule collect:
-    message:
-        "Collecting the tables of {RUN.name}"
     input:
         metrics=over_models("metrics.json"),
         manifests=over_models("manifest.json"),
@@ -13,8 +20,16 @@ rule collect:
         published="resources/published_results.csv",
         code=sources("results/tables.py", "results/published.py"),
     output:
-        models=report(f"{RESULTS}/tables/models.csv", category="Tables", labels={"table": "models"}),
-        hardware=report(f"{RESULTS}/tables/hardware.csv", category="Tables", labels={"table": "hardware"}),
+        models=report(
+            f"{RESULTS}/tables/models.csv",
+            category="Tables",
+            labels={"table": "models"},
+        ),
+        hardware=report(
+            f"{RESULTS}/tables/hardware.csv",
+            category="Tables",
+            labels={"table": "hardware"},
+        ),
         summary=f"{RESULTS}/tables/summary.csv",
         markdown=f"{RESULTS}/tables/summary.md",
         latex=f"{RESULTS}/tables/summary.tex",
@@ -24,14 +39,16 @@ rule collect:
             category="Tables",
             labels={"table": "summary"},
         ),
-    params:
-        skipped=[vars(s) for s in PLAN.skipped],
-        dataset=DATA_STANZA.model_dump(mode="json"),
     log:
         logs("collect"),
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        skipped=[vars(s) for s in PLAN.skipped],
+        dataset=DATA_STANZA.model_dump(mode="json"),
+    message:
+        "Collecting the tables of {RUN.name}"
     script:
         "../scripts/collect.py"
 
@@ -42,8 +59,6 @@ rule tables:
 
 
 rule check_results:
-    message:
-        "Checking the results of {RUN.name}"
     input:
         models=f"{RESULTS}/tables/models.csv",
         hardware=f"{RESULTS}/tables/hardware.csv",
@@ -55,21 +70,23 @@ rule check_results:
     resources:
         mem_mb=500,
         runtime=5,
+    message:
+        "Checking the results of {RUN.name}"
     script:
         "../scripts/check_results.py"
 
 
 rule dump_config:
-    message:
-        "Writing the configuration of {RUN.name}"
     output:
         f"{RESULTS}/config.yaml",
-    params:
-        config=PLAN.config.model_dump(mode="json"),
     log:
         logs("dump_config"),
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        config=PLAN.config.model_dump(mode="json"),
+    message:
+        "Writing the configuration of {RUN.name}"
     script:
         "../scripts/dump_config.py"

@@ -1,4 +1,4 @@
-"""What every rule file uses: the validated plan, and where things lie."""
+"""What all rules share: the validated plan, and where things lie."""
 
 from pathlib import Path
 
@@ -12,7 +12,15 @@ from nanotrigger.tools.run import missing
 
 try:
     PLAN = make_plan(load_config(config))
-    if absent := missing(sorted({program for flow in PLAN.flows.values() for program in flow.module.requires})):
+    if absent := missing(
+        sorted(
+            {
+                program
+                for flow in PLAN.flows.values()
+                for program in flow.module.requires
+            }
+        )
+    ):
         raise NanotriggerError(
             f"not installed: {', '.join(absent)}. Install them (Debian: g++, make and perl), or select other flows in run.flows."
         )
@@ -49,12 +57,14 @@ def hardware_file(name: str) -> str:
     return f"{RESULTS}/hardware/{{model}}/seed{{seed}}/{{flow}}/{name}"
 
 
-def logs(rule: str, *wildcards: str) -> str:
-    return "/".join([f"logs/{RUN.name}", rule, *(f"{{{w}}}" for w in wildcards)]) + ".log"
+def logs(name: str, *wildcards: str) -> str:
+    """Log of a rule's job, one for each value of its wildcards."""
+    return f"logs/{RUN.name}/{Path(name, *(f'{{{w}}}' for w in wildcards))}.log"
 
 
-def benchmarks(rule: str, *wildcards: str) -> str:
-    return "/".join([f"benchmarks/{RUN.name}", rule, *(f"{{{w}}}" for w in wildcards)]) + ".tsv"
+def benchmarks(name: str, *wildcards: str) -> str:
+    """Time and memory of a rule's job."""
+    return f"benchmarks/{RUN.name}/{Path(name, *(f'{{{w}}}' for w in wildcards))}.tsv"
 
 
 def sources(*patterns: str) -> list[str]:
@@ -62,9 +72,50 @@ def sources(*patterns: str) -> list[str]:
     return sorted(str(path) for pattern in patterns for path in SOURCES.glob(pattern))
 
 
-def module_source(python_module) -> str:
-    """File of a method or flow, in the package or of a user's own."""
-    return python_module.__file__
+def find_step(wildcards):
+    method = PLAN.stanzas[wildcards.stanza].module
+    return next(
+        step
+        for step in getattr(method, "steps", ())
+        if step.output == wildcards.artifact
+    )
+
+
+def step_files(stanza: str) -> list[str]:
+    """What a stanza's method makes before training."""
+    steps = getattr(PLAN.stanzas[stanza].module, "steps", ())
+    return [f"{RESULTS}/training/{stanza}/{step.output}" for step in steps]
+
+
+def method_sources(wildcards):
+    return [
+        PLAN.stanzas[wildcards.stanza].module.__file__,
+        *sources(
+            "training/*.py", "methods/base.py", "qonnx/fixed_point.py", "qonnx/costs.py"
+        ),
+    ]
+
+
+def trained(wildcards):
+    """Folder with all that the model's stanza trained."""
+    return f"{RESULTS}/training/{PLAN.models[wildcards.model].stanza}/trained"
+
+
+def artifact(wildcards):
+    """Where the file lies that a flow starts from: QONNX, or what else its method exports."""
+    kind = PLAN.kinds[wildcards.model, wildcards.flow]
+    return model_file("model.onnx" if kind == "qonnx" else "model").format(**wildcards)
+
+
+def flow_sources(wildcards):
+    return [
+        PLAN.flows[wildcards.flow].module.__file__,
+        *sources("flows/base.py", "tools/*.py"),
+    ]
+
+
+def flow_params(wildcards):
+    return PLAN.flows[wildcards.flow].params.model_dump(mode="json")
 
 
 def over_models(name: str) -> list[str]:
@@ -74,7 +125,11 @@ def over_models(name: str) -> list[str]:
 
 def over_designs(name: str) -> list[str]:
     """A file of every design (model, seed and flow) that the run builds."""
-    return [hardware_file(name).format(model=p.model, flow=p.flow, seed=seed) for p in PLAN.pairs for seed in RUN.seeds]
+    return [
+        hardware_file(name).format(model=p.model, flow=p.flow, seed=seed)
+        for p in PLAN.pairs
+        for seed in RUN.seeds
+    ]
 
 
 def final_outputs() -> list[str]:

@@ -2,15 +2,12 @@
 
 
 rule generate_jets:
-    message:
-        "Generating {wildcards.label} jets, chunk {wildcards.chunk}"
     input:
-        code=sources("data/pythia.py", "data/detector.py", "data/jets.py", "data/features.py"),
+        code=sources(
+            "data/pythia.py", "data/detector.py", "data/jets.py", "data/features.py"
+        ),
     output:
         f"{RESULTS}/data/chunks/{{label}}_{{chunk}}.npy",
-    params:
-        jets=lambda wildcards: DATA_STANZA.chunks()[int(wildcards.chunk)],
-        seed=getattr(DATA_STANZA, "seed", None),
     log:
         logs("generate_jets", "label", "chunk"),
     benchmark:
@@ -18,13 +15,16 @@ rule generate_jets:
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        jets=lambda wildcards: DATA_STANZA.chunks()[int(wildcards.chunk)],
+        seed=getattr(DATA_STANZA, "seed", None),
+    message:
+        "Generating {wildcards.label} jets, chunk {wildcards.chunk}"
     script:
         "../scripts/generate_jets.py"
 
 
 rule download_jets:
-    message:
-        "Downloading {wildcards.name}"
     input:
         table="config/datasets.csv",
     output:
@@ -34,17 +34,19 @@ rule download_jets:
     resources:
         mem_mb=500,
         runtime=240,
+    message:
+        "Downloading {wildcards.name}"
     script:
         "../scripts/download_jets.py"
 
 
 rule make_dataset:
-    message:
-        "Splitting the jets of {RUN.dataset}"
     input:
         jets=(
             expand(
-                f"{RESULTS}/data/chunks/{{label}}_{{chunk}}.npy", label=LABELS, chunk=range(len(DATA_STANZA.chunks()))
+                f"{RESULTS}/data/chunks/{{label}}_{{chunk}}.npy",
+                label=LABELS,
+                chunk=range(len(DATA_STANZA.chunks())),
             )
             if DATA_STANZA.source == "pythia"
             else f"downloads/{DATA_STANZA.name}/jets"
@@ -52,9 +54,6 @@ rule make_dataset:
         code=sources("data/dataset.py", "data/splits.py", "data/published.py"),
     output:
         DATASET,
-    params:
-        stanza=DATA_STANZA.model_dump(mode="json"),
-        labels=LABELS,
     log:
         logs("make_dataset"),
     benchmark:
@@ -62,6 +61,11 @@ rule make_dataset:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        stanza=DATA_STANZA.model_dump(mode="json"),
+        labels=LABELS,
+    message:
+        "Splitting the jets of {RUN.dataset}"
     script:
         "../scripts/make_dataset.py"
 

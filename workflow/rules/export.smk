@@ -1,13 +1,7 @@
 """The narrow waist: every trained model as a QONNX file, proved equal to its method on the whole test split."""
 
 
-def trained(wildcards):
-    return f"{RESULTS}/training/{PLAN.models[wildcards.model].stanza}/trained"
-
-
 rule export:
-    message:
-        "Exporting {wildcards.model}, seed {wildcards.seed}"
     input:
         trained=trained,
         data=DATASET,
@@ -19,8 +13,6 @@ rule export:
         predictions=model_file("predictions.npy"),
         history=model_file("history.csv"),
         manifest=model_file("manifest.json"),
-    params:
-        stanza=lambda wildcards: PLAN.models[wildcards.model].params.model_dump(mode="json"),
     log:
         logs("export", "model", "seed"),
     benchmark:
@@ -28,13 +20,17 @@ rule export:
     resources:
         mem_mb=3000,
         runtime=20,
+    params:
+        stanza=lambda wildcards: PLAN.models[wildcards.model].params.model_dump(
+            mode="json"
+        ),
+    message:
+        "Exporting {wildcards.model}, seed {wildcards.seed}"
     script:
         "../scripts/export.py"
 
 
 rule check_export:
-    message:
-        "Comparing the QONNX file of {wildcards.model}, seed {wildcards.seed}, with its method on the test split"
     input:
         qonnx=model_file("model.onnx"),
         predictions=model_file("predictions.npy"),
@@ -51,5 +47,7 @@ rule check_export:
     resources:
         mem_mb=4000,
         runtime=20,
+    message:
+        "Comparing the QONNX file of {wildcards.model}, seed {wildcards.seed}, with its method on the test split"
     script:
         "../scripts/check_export.py"

@@ -13,16 +13,28 @@ AVAILABLE = {
     "outputs": over_models("outputs.npy"),
     "steps": STEP_FILES,
 }
-DRAWN = [name for name, plot in PLOTS.items() if plot.applies({Path(f).name for f in STEP_FILES}, bool(PLAN.pairs))]
-FIGURE_FILES = expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=DRAWN, suffix=["png", "pdf", "csv"])
+DRAWN = [
+    name
+    for name, plot in PLOTS.items()
+    if plot.applies({Path(f).name for f in STEP_FILES}, bool(PLAN.pairs))
+]
+FIGURE_FILES = expand(
+    f"{RESULTS}/figures/{{figure}}.{{suffix}}",
+    figure=DRAWN,
+    suffix=["png", "pdf", "csv"],
+)
 
 
 rule figure:
-    message:
-        "Drawing {wildcards.figure}"
     input:
-        unpack(lambda wildcards: {kind: AVAILABLE[kind] for kind in PLOTS[wildcards.figure].needs}),
-        code=lambda wildcards: sources(f"plots/{wildcards.figure}.py", "plots/_style.py"),
+        unpack(
+            lambda wildcards: {
+                kind: AVAILABLE[kind] for kind in PLOTS[wildcards.figure].needs
+            }
+        ),
+        code=lambda wildcards: sources(
+            f"plots/{wildcards.figure}.py", "plots/_style.py"
+        ),
     output:
         png=report(
             f"{RESULTS}/figures/{{figure}}.png",
@@ -37,6 +49,8 @@ rule figure:
     resources:
         mem_mb=2000,
         runtime=10,
+    message:
+        "Drawing {wildcards.figure}"
     script:
         "../scripts/figure.py"
 

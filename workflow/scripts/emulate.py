@@ -1,5 +1,5 @@
-from nanotrigger.results.designs import emulate
 from nanotrigger.job import job
+from nanotrigger.results.designs import emulate
 
 with job(snakemake) as plan:
     flow = plan.flows[snakemake.wildcards.flow]

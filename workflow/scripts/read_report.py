@@ -1,5 +1,5 @@
-from nanotrigger.results.designs import write_record
 from nanotrigger.job import job
+from nanotrigger.results.designs import write_record
 
 with job(snakemake) as plan:
     flow = plan.flows[snakemake.wildcards.flow]

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from nanotrigger.job import job
-from nanotrigger.tools.yosys import PROGRAM
 from nanotrigger.tools.run import run_tool
+from nanotrigger.tools.yosys import PROGRAM
 
 with job(snakemake):
     output = Path(snakemake.output[0])

@@ -58,7 +58,9 @@ def check_jets(x: np.ndarray, y: np.ndarray, where: str) -> None:
         )
     unknown = (y < 0) | (y >= len(CLASSES))
     if unknown.any():
-        raise DataError(f"{where}: {int(unknown.sum())} labels are outside 0..{len(CLASSES) - 1} ({'/'.join(CLASSES)}).")
+        raise DataError(
+            f"{where}: {int(unknown.sum())} labels are outside 0..{len(CLASSES) - 1} ({'/'.join(CLASSES)})."
+        )
 
 
 def write_dataset(path: Path, splits: dict[str, Split], attributes: dict[str, object]) -> None:

@@ -17,5 +17,7 @@ def split_jets(x: np.ndarray, y: np.ndarray, test_fraction: float, val_fraction:
         rest, test = train_test_split(np.arange(len(y)), test_size=test_fraction, random_state=seed, stratify=y)
         train, val = train_test_split(rest, test_size=val_fraction, random_state=seed, stratify=y[rest])
     except ValueError as error:
-        raise DataError(f"{len(y)} jets cannot be split into train, val and test ({error}). Ask for more jets.") from None
+        raise DataError(
+            f"{len(y)} jets cannot be split into train, val and test ({error}). Ask for more jets."
+        ) from None
     return {name: Split(x[rows], y[rows]) for name, rows in {"train": train, "val": val, "test": test}.items()}

@@ -24,7 +24,9 @@ class Params(HardwareParams):
     """Config stanza of an RTL flow."""
 
     latency_cutoff: PositiveFloat = Field(5.0, description="adder delays per pipeline stage, in alkaid's units")
-    delay_constraint: int = Field(2, ge=-1, description="extra adder depth each matrix may spend on fewer adders; -1: any")
+    delay_constraint: int = Field(
+        2, ge=-1, description="extra adder depth each matrix may spend on fewer adders; -1: any"
+    )
     overflow: Literal["wrap", "saturate"] = Field(
         "wrap", description="what hardware does behind quantisers whose range was traced on data"
     )
@@ -54,9 +56,7 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
     )
     rtl.write()
     port = input_quantiser(model)
-    np.savez(
-        folder / "port.npz", step=port.step, low=port.low, high=port.high, rounding=port.rounding
-    )
+    np.savez(folder / "port.npz", step=port.step, low=port.low, high=port.high, rounding=port.rounding)
     write_json(folder / "design.json", {"latency_cycles": int(rtl.latency), "ii": 1, "adder_cost": float(graph.cost)})
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from nanotrigger.training import jobs as mlp
 from nanotrigger.methods.base import Job, TrainingParams, layer_sizes, same
+from nanotrigger.training import jobs as mlp
 
 exports = frozenset({"qonnx"})
 

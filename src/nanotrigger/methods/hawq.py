@@ -5,6 +5,7 @@ that loses least under a budget of BOPs; the network is then trained with those 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from nanotrigger.errors import ConfigError
-from nanotrigger.training import jobs as mlp
 from nanotrigger.methods.base import Job, Step, TrainingParams, layer_sizes, same
 from nanotrigger.qonnx.costs import hawq_layer_bops
+from nanotrigger.training import jobs as mlp
 from nanotrigger.training.allocation import Allocation, allocate, smallest_budget
 
 exports = frozenset({"qonnx"})
@@ -55,7 +56,7 @@ def bops_table(params: Params) -> np.ndarray:
                 hawq_layer_bops(n, m, params.input_bits if layer == 0 else bits + params.activation_extra_bits, bits)
                 for bits in params.weight_bits
             ]
-            for layer, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False))
+            for layer, (n, m) in enumerate(pairwise(sizes))
         ]
     )
 

@@ -15,7 +15,9 @@ def applies(step_files, hardware):
 def plot(plan, inputs):
     table = pd.read_csv(inputs.models)
     figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), sharey=True)
-    for ax, column, label in zip(axes, ("bops_hawq", "bops_qonnx"), ("HAWQ definition", "QONNX definition"), strict=True):
+    for ax, column, label in zip(
+        axes, ("bops_hawq", "bops_qonnx"), ("HAWQ definition", "QONNX definition"), strict=True
+    ):
         accuracy_points(ax, table, column)
         ax.set_xlabel(f"BOPs ({label})")
     axes[1].set_ylabel("")

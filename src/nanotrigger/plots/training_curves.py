@@ -24,7 +24,7 @@ def plot(plan, inputs):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9))
     drawn = set()
     for i, (stanza, rows) in enumerate(table.groupby("stanza", sort=False)):
-        for (model, seed), part in rows.groupby(["model", "seed"], sort=False):
+        for _, part in rows.groupby(["model", "seed"], sort=False):
             curve = (stanza, tuple(part.val_accuracy))
             if curve in drawn:
                 continue  # the budgets of one walk share its history

@@ -32,7 +32,9 @@ class Graph:
         self.constants = {t.name: numpy_helper.to_array(t).astype(np.float64) for t in model.graph.initializer}
         inputs = [i for i in model.graph.input if i.name not in self.constants]
         if len(inputs) != 1 or len(model.graph.output) != 1:
-            raise ExportError(f"the model has {len(inputs)} inputs and {len(model.graph.output)} outputs; one of each is needed.")
+            raise ExportError(
+                f"the model has {len(inputs)} inputs and {len(model.graph.output)} outputs; one of each is needed."
+            )
         self.input, self.output = inputs[0].name, model.graph.output[0].name
         self.shape = tuple(d.dim_value for d in inputs[0].type.tensor_type.shape.dim)
         if not self.shape or 0 in self.shape:

@@ -12,12 +12,16 @@ import numpy as np
 from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork
 
 
-def hawq_layer_bops(inputs: int, outputs: int, activation_bits: float, weight_bits: float, density: float = 1.0) -> float:
+def hawq_layer_bops(
+    inputs: int, outputs: int, activation_bits: float, weight_bits: float, density: float = 1.0
+) -> float:
     """BOPs of one dense layer: m n (p b_a b_w + b_a + b_w + log2 n), with n inputs, m outputs (2304.06745).
 
     Widths include the sign; density p is the share of weights and biases that are not zero.
     """
-    return inputs * outputs * (density * activation_bits * weight_bits + activation_bits + weight_bits + math.log2(inputs))
+    return (
+        inputs * outputs * (density * activation_bits * weight_bits + activation_bits + weight_bits + math.log2(inputs))
+    )
 
 
 def _with_sign(layer: Dense) -> tuple[np.ndarray, np.ndarray]:

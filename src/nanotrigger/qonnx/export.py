@@ -63,7 +63,7 @@ class _Graph:
         rounding = "FLOOR" if q.rounding == "HALF_UP" else q.rounding
         signed = bool(q.signed.any())
         width = int(q.bits.max()) + signed
-        span = 2.0 ** q.bits * q.step
+        span = 2.0**q.bits * q.step
         if q.step.ndim == 0 and q.low == -span * signed and q.high == span - q.step:
             return self.quant(source, name, q.step, width, signed, rounding)
         dead = q.low == q.high
@@ -115,7 +115,9 @@ def write_qonnx(network: FixedPointNetwork, path: Path, metadata: dict[str, str]
         bias = graph.parameter(f"{name}_bias", layer.bias, layer.bias_step)
         bits = layer.sum_bits()
         if bits > 53:
-            raise ExportError(f"layer {i}: its sums need {bits} bits; at most 53 can be computed exactly. Use fewer bits.")
+            raise ExportError(
+                f"layer {i}: its sums need {bits} bits; at most 53 can be computed exactly. Use fewer bits."
+            )
         kind = TensorProto.FLOAT
         if bits > FLOAT32_BITS:
             kind = TensorProto.DOUBLE

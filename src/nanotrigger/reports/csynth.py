@@ -27,7 +27,9 @@ def read_csynth(path: Path) -> ResourceRecord:
         try:
             return int(text(where))
         except ValueError:
-            raise ToolError(f"{path}: {where} is '{text(where)}', not a number: is the latency data-dependent?") from None
+            raise ToolError(
+                f"{path}: {where} is '{text(where)}', not a number: is the latency data-dependent?"
+            ) from None
 
     overall = "PerformanceEstimates/SummaryOfOverallLatency"
     resources = root.find("AreaEstimates/Resources")

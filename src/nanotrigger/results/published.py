@@ -35,7 +35,9 @@ def comparable_rows(path: Path, dataset: PythiaDataset | DownloadedDataset) -> t
             "flow": "published: " + rows.paper,
             "accuracy": pd.to_numeric(rows.accuracy_pct, errors="coerce") / 100,
             "stage": placed.map({True: "place_and_route", False: None}),
-            **{c: pd.to_numeric(rows[c], errors="coerce") for c in ("lut", "ff", "dsp", "latency_cycles", "latency_ns")},
+            **{
+                c: pd.to_numeric(rows[c], errors="coerce") for c in ("lut", "ff", "dsp", "latency_cycles", "latency_ns")
+            },
             "status": "published, " + rows.tool.fillna("tool not stated"),
         }
     )

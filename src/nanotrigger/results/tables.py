@@ -20,7 +20,19 @@ HARDWARE_COLUMNS = [
     "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "fmax_mhz", "area_um2", "nand2", "power_mw",
     "vectors", "mismatches", "status",
 ]  # fmt: skip
-COUNTS = ["lut", "ff", "dsp", "carry", "latency_cycles", "ii", "vectors", "mismatches", "bops_hawq", "bops_qonnx", "ebops"]
+COUNTS = [
+    "lut",
+    "ff",
+    "dsp",
+    "carry",
+    "latency_cycles",
+    "ii",
+    "vectors",
+    "mismatches",
+    "bops_hawq",
+    "bops_qonnx",
+    "ebops",
+]
 SUMMARY_COLUMNS = [
     "model", "flow", "accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq", "stage", "lut", "ff", "dsp",
     "carry", "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "vectors", "mismatches", "status",
@@ -45,7 +57,9 @@ def hardware_table(records: list[str], plan: Plan) -> pd.DataFrame:
         rows += [{"model": skipped.model, "flow": skipped.flow, "seed": seed, "status": status} for seed in plan.seeds]
     table = pd.DataFrame(rows).reindex(columns=HARDWARE_COLUMNS)
     order = {name: i for i, name in enumerate(plan.models)}
-    return table.sort_values(["model", "seed", "flow"], key=lambda c: c.map(order) if c.name == "model" else c, kind="stable")
+    return table.sort_values(
+        ["model", "seed", "flow"], key=lambda c: c.map(order) if c.name == "model" else c, kind="stable"
+    )
 
 
 def summary_table(models: pd.DataFrame, hardware: pd.DataFrame) -> pd.DataFrame:
@@ -53,8 +67,8 @@ def summary_table(models: pd.DataFrame, hardware: pd.DataFrame) -> pd.DataFrame:
     keys = ["accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq"]
     both = models[["model", "seed", *keys]].merge(hardware, on=["model", "seed"], how="left")
     numbers = [c for c in SUMMARY_COLUMNS if c in both and pd.api.types.is_numeric_dtype(both[c])]
-    how = {c: "mean" for c in numbers} | {"accuracy_low": "min", "accuracy_high": "max", "mismatches": "sum"}
-    how |= {c: "first" for c in ("stage", "status")}
+    how = dict.fromkeys(numbers, "mean") | {"accuracy_low": "min", "accuracy_high": "max", "mismatches": "sum"}
+    how |= dict.fromkeys(("stage", "status"), "first")
     how = {c: f for c, f in how.items() if c in both}
     # a sum over nothing measured stays empty: zero mismatches must have been counted
     how["mismatches"] = lambda column: column.sum(min_count=1)
@@ -80,7 +94,7 @@ def formatted(table: pd.DataFrame) -> pd.DataFrame:
 def integers(table: pd.DataFrame) -> pd.DataFrame:
     """Counts as nullable integers, so that CSV shows 12 and not 12.0 beside empty cells."""
     whole = [c for c in COUNTS if c in table and (table[c].dropna() % 1 == 0).all()]
-    return table.astype({c: "Int64" for c in whole})
+    return table.astype(dict.fromkeys(whole, "Int64"))
 
 
 def collect(plan: Plan, inputs: Any, outputs: Any) -> None:

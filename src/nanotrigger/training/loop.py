@@ -58,7 +58,9 @@ def fit(network: BatchedMLP, data: Dataset, schedule: Schedule, names: Sequence[
     batch = min(schedule.batch_size, len(x))
     steps = len(x) // batch
 
-    progress = tqdm(range(1, schedule.epochs + 1), desc=f"training {names[0]}" + f" and {models - 1} more" * (models > 1))
+    progress = tqdm(
+        range(1, schedule.epochs + 1), desc=f"training {names[0]}" + f" and {models - 1} more" * (models > 1)
+    )
     for epoch in progress:
         rate = schedule.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / schedule.epochs)))
         optimiser.param_groups[0]["lr"] = rate

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ class BatchedMLP(torch.nn.Module):
         self.sizes = tuple(sizes)
         if len({w.input for w in widths}) != 1:
             raise ValueError("models that train together share one input width")
-        pairs = list(zip(self.sizes, self.sizes[1:], strict=False))
+        pairs = list(pairwise(self.sizes))
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.weights = torch.nn.ParameterList(
             torch.stack([torch.randn(a, b, generator=g) * (2 / a) ** 0.5 for g in generators]) for a, b in pairs
@@ -113,7 +114,9 @@ class BatchedMLP(torch.nn.Module):
         """Give every model other bit widths, its parameters and ranges unchanged."""
         self.input_bits.fill_(widths[0].input)
         for layer in range(len(self.weights)):
-            getattr(self, f"weight_bits{layer}").copy_(torch.tensor([w.weights[layer] for w in widths]).reshape(-1, 1, 1))
+            getattr(self, f"weight_bits{layer}").copy_(
+                torch.tensor([w.weights[layer] for w in widths]).reshape(-1, 1, 1)
+            )
         for layer in range(len(self.weights) - 1):
             bits = torch.tensor([w.activations[layer] for w in widths]).reshape(-1, 1, 1)
             getattr(self, f"activation_bits{layer}").copy_(bits)

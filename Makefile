@@ -1,0 +1,44 @@
+# quickstart | paper | test | lint | bench: each first installs what it needs into .venv, from requirements.lock.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: quickstart paper test lint bench lock install clean-environment
+
+quickstart: install
+	$(BIN)/python -m nanotrigger.run --configfile config/quickstart.yaml --cores $(CORES)
+
+paper: install
+	$(BIN)/python -m nanotrigger.run --cores $(CORES)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check --quiet Snakefile workflow
+	$(BIN)/python -m nanotrigger.lint
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python 3.11 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.11 ..." if v < (3, 11) else 0)'
+	@for program in g++ make perl; do command -v $$program > /dev/null || { echo "$$program is not installed (Debian: apt install g++ make perl)"; exit 1; }; done
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# every package, transitive ones too, at the version that is in use
+lock:
+	rm -rf .tools/lock && $(PYTHON) -m venv .tools/lock
+	.tools/lock/bin/python -m pip install --quiet -r requirements.in -r requirements-dev.in
+	echo "# Made by 'make lock' from requirements.in and requirements-dev.in: do not edit." > requirements.lock
+	.tools/lock/bin/python -m pip freeze --all --exclude pip | sed 's/+cpu$$//' >> requirements.lock
+
+clean-environment:
+	rm -rf $(VENV) .tools
