@@ -38,12 +38,14 @@ rule figure:
     output:
         png=report(
             f"{RESULTS}/figures/{{figure}}.png",
-            caption="../report/{figure}.rst",
+            caption="../report/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
         pdf=f"{RESULTS}/figures/{{figure}}.pdf",
         csv=f"{RESULTS}/figures/{{figure}}.csv",
+    params:
+        caption=lambda wildcards: PLOTS[wildcards.figure].__doc__.partition("\n\n")[2],
     log:
         logs("figure", "figure"),
     resources:

@@ -25,6 +25,8 @@ rule synthesize:
         ),
     output:
         hardware_file("synthesis.json"),
+    # the longest jobs of a run: started first, so that none is left over at the end
+    priority: 10
     log:
         logs("synthesize", "model", "seed", "flow"),
     benchmark:

@@ -2,5 +2,5 @@
 
 A figure is a module with `needs`, the kinds of input it reads (see workflow/rules/report.smk); `applies(step_files,
 hardware)`, whether a run has what it shows; and `plot(plan, inputs)`, which returns a matplotlib figure and a table of the
-numbers in it. Its caption is workflow/report/<name>.rst.
+numbers in it. Its docstring, from the second paragraph on, is its caption in the report.
 """

@@ -1,4 +1,8 @@
-"""Accuracy against bit operations, in the two definitions in use."""
+"""Accuracy against bit operations, in the two definitions in use.
+
+Accuracy on the test split, with 95 % intervals, against bit operations: as the HAWQ papers count them (2304.06745),
+and as the qonnx package does. The two are not comparable.
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd

@@ -1,4 +1,7 @@
-"""Accuracy against effective bit operations."""
+"""Accuracy against effective bit operations.
+
+Accuracy on the test split, with 95 % intervals, against effective bit operations (2405.00645).
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd

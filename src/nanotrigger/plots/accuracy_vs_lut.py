@@ -1,4 +1,7 @@
-"""Accuracy against look-up tables of every synthesised design."""
+"""Accuracy against look-up tables of every synthesised design.
+
+Accuracy on the test split, with 95 % intervals, against look-up tables after the stage named on the axis.
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd

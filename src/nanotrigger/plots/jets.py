@@ -1,4 +1,7 @@
-"""Groomed mass and multiplicity of the jets of each class."""
+"""Groomed mass and multiplicity of the jets of each class.
+
+Groomed (mMDT) mass and ungroomed multiplicity of the jets, normalised per class.
+"""
 
 from pathlib import Path
 

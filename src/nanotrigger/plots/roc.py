@@ -1,4 +1,7 @@
-"""ROC curve per class: background that passes against signal that is kept."""
+"""ROC curve per class: background that passes against signal that is kept.
+
+Background efficiency against signal efficiency for each class against the rest, from the outputs of the QONNX files.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,8 @@
-"""Validation accuracy over the epochs of every training."""
+"""Validation accuracy over the epochs of every training.
+
+Validation accuracy and training loss over epochs. An HGQ training walks beta upwards, so its accuracy falls as the
+network shrinks; its budgets share the walk.
+"""
 
 from pathlib import Path
 

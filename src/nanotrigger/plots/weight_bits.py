@@ -1,4 +1,8 @@
-"""How many weights have which width, for the models whose widths differ within a layer."""
+"""How many weights have which width, for the models whose widths differ within a layer.
+
+Number of weights per width (sign included), stacked by layer, for models whose widths differ within a layer. Zero
+bits: the weight is pruned.
+"""
 
 from pathlib import Path
 
