@@ -97,8 +97,8 @@ class Config(StrictModel):
 
 
 def _path(parts: tuple[str | int, ...]) -> str:
-    """config.models.hgq_s.epochs from pydantic's location."""
-    kept = [p for p in parts if p not in ("pythia", "download")]
+    """Dotted key from pydantic's location, in which the tag of a dataset's source stands behind its name."""
+    kept = [p for i, p in enumerate(parts) if not (i == 2 and parts[0] == "datasets" and p in ("pythia", "download"))]
     return ".".join(map(str, kept))
 
 

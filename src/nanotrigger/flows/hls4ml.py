@@ -46,9 +46,16 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
         from qonnx.core.modelwrapper import ModelWrapper
         from qonnx.util.cleanup import cleanup_model
 
+        from nanotrigger.errors import ToolError
         from nanotrigger.qonnx.execute import load_model
 
-        model = cleanup_model(ModelWrapper(without_casts(load_model(artifact))))
+        model = load_model(artifact)
+        if inexact := sorted({node.op_type for node in model.graph.node} & {"Max", "Min"}):
+            raise ToolError(
+                f"{artifact}: hls4ml builds {', '.join(inexact)} of a per-element quantiser inexactly. Take the method's "
+                "native artifact, or the rtl flow."
+            )
+        model = cleanup_model(ModelWrapper(without_casts(model)))
         config = hls4ml.utils.config_from_onnx_model(model, **common)
         convert = hls4ml.converters.convert_from_onnx_model
     config["Model"] |= {"Strategy": params.strategy, "ReuseFactor": params.reuse_factor}

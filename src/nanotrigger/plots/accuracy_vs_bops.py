@@ -22,7 +22,7 @@ def plot(plan, inputs):
     for ax, column, label in zip(
         axes, ("bops_hawq", "bops_qonnx"), ("HAWQ definition", "QONNX definition"), strict=True
     ):
-        accuracy_points(ax, table, column)
+        accuracy_points(ax, table, column, list(table.method.unique()))
         ax.set_xlabel(f"BOPs ({label})")
     axes[1].set_ylabel("")
     columns = ["model", "method", "seed", "bops_hawq", "bops_qonnx", "accuracy", "accuracy_low", "accuracy_high"]

@@ -18,6 +18,6 @@ def applies(step_files, hardware):
 def plot(plan, inputs):
     table = pd.read_csv(inputs.models)
     figure, ax = plt.subplots()
-    accuracy_points(ax, table, "ebops")
+    accuracy_points(ax, table, "ebops", list(table.method.unique()))
     ax.set_xlabel("EBOPs")
     return figure, table[["model", "method", "seed", "ebops", "accuracy", "accuracy_low", "accuracy_high"]]

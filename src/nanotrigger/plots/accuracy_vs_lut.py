@@ -24,6 +24,6 @@ def plot(plan, inputs):
     figure, axes = plt.subplots(1, len(stages), figsize=(5.2 * len(stages), 3.9), squeeze=False, sharey=True)
     for ax, stage in zip(axes[0], stages, strict=True):
         if len(table):
-            accuracy_points(ax, table[table.stage == stage], "lut")
+            accuracy_points(ax, table[table.stage == stage], "lut", list(models.method.unique()))
         ax.set_xlabel(f"LUTs ({stage.replace('_', ' ')})")
     return figure, table[columns]

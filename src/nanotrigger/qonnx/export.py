@@ -79,7 +79,8 @@ class _Graph:
     def parameter(self, name: str, value: np.ndarray, step: np.ndarray) -> str:
         """A weight or bias as a constant behind a Quant node that keeps it as it is and tells tools its grid."""
         grid = step.flat[0] if (step == step.flat[0]).all() else step
-        width = int(np.ceil(np.log2(np.max(np.abs(value) / step, initial=0) + 1))) + 1
+        reach = np.maximum(value / step + 1, -value / step).max(initial=1)
+        width = int(np.ceil(np.log2(reach))) + 1
         return self.quant(self.constant(f"{name}_float", value), name, grid, width, True, "ROUND")
 
 

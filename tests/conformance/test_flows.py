@@ -1,0 +1,70 @@
+"""What every flow promises, for every method whose artifacts it takes."""
+
+import itertools
+
+import numpy as np
+import pytest
+from test_methods import outliers, train
+
+from nanotrigger.flows.base import CONTRACT, load_flow
+from nanotrigger.methods.base import load_method
+from nanotrigger.modules import discover
+
+FLOWS = discover("nanotrigger.flows")
+PAIRS = [
+    (method, flow, kinds[0])
+    for method, flow in itertools.product(discover("nanotrigger.methods"), FLOWS)
+    if (kinds := [kind for kind in load_flow(flow).accepts if kind in load_method(method).exports])
+]
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_contract(flow):
+    module = load_flow(flow)
+    assert not [part for part in CONTRACT if not hasattr(module, part)]
+    for name, field in module.Params.model_fields.items():
+        assert field.description, f"{flow}.Params.{name} has no description"
+
+
+def test_every_flow_takes_something():
+    assert {flow for _, flow, _ in PAIRS} == set(FLOWS)
+
+
+@pytest.mark.parametrize("method, flow, kind", PAIRS)
+def test_emulation_equals_the_qonnx_file(method, flow, kind, toy, tmp_path):
+    """On ordinary jets and on jets far outside the training range: inputs saturate in hardware too."""
+    from nanotrigger.qonnx.execute import execute
+
+    (job,) = train(method, toy, tmp_path, seeds=(3,))
+    module, hardware = load_method(method), load_flow(flow)
+    module.export(job.folder, "qonnx", tmp_path / "model.onnx", {})
+    module.export(job.folder, kind, tmp_path / f"export.{kind}", {})
+    x = toy.standardised("test").x
+    port_only = outliers(x[:40])
+    project, params = tmp_path / "project", hardware.Params()
+    project.mkdir()
+    hardware.create_project(tmp_path / f"export.{kind}", kind, project, params)
+    every = np.concatenate([x, port_only])
+    expected, overflows = execute(tmp_path / "model.onnx", every)
+    found = hardware.emulate(project, every, params)
+    assert found.shape == expected.shape
+    rows = np.flatnonzero((found != expected).any(1))
+    # where a traced inner range is left, hardware may wrap: such rows are only allowed if the file counts them
+    assert len(rows[rows < len(x)]) == 0
+    assert len(rows) == 0 or overflows > 0
+
+
+def test_hls4ml_refuses_what_it_would_build_inexactly(tmp_path):
+    """Its QONNX front end takes Max and Min, but not with the precision that a per-element range needs."""
+    from test_export import dense
+
+    from nanotrigger.errors import ToolError
+    from nanotrigger.flows import hls4ml
+    from nanotrigger.qonnx.export import write_qonnx
+    from nanotrigger.qonnx.fixed_point import FixedPointNetwork, Quantiser
+
+    port = Quantiser(np.full(16, 0.25), np.full(16, -2.0), np.linspace(1.75, 3.75, 16) // 2 * 2 + 1.75, "ROUND")
+    layer = dense(np.random.default_rng(0), 16, 5, 6, port, False)
+    write_qonnx(FixedPointNetwork((layer,)), tmp_path / "model.onnx", {})
+    with pytest.raises(ToolError, match="Max, Min"):
+        hls4ml.create_project(tmp_path / "model.onnx", "qonnx", tmp_path / "project", hls4ml.Params())

@@ -1,0 +1,135 @@
+"""What every method promises, for all of them: found by listing the package, so a new one is tested the day it is added."""
+
+import csv
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import merged, read_yaml
+
+from nanotrigger.config import load_config
+from nanotrigger.errors import ConfigError
+from nanotrigger.methods.base import CONTRACT, Job, load_method
+from nanotrigger.modules import discover
+from nanotrigger.plan import make_plan
+
+METHODS = discover("nanotrigger.methods")
+QUICK = {"epochs": 4, "teacher_epochs": 3, "probes": 4, "ebops": 10**7, "hidden": (10, 6), "warmup": 1, "restarts": 1}
+QUICK |= {"bops_budget": 10**6, "batch_size": 128}
+
+
+def params_of(method: str):
+    """Parameters from the stanza that the shipped config has for a method, cut down to seconds."""
+    config = merged(read_yaml("config/config.yaml"), read_yaml("config/quickstart.yaml"))
+    stanzas = [s for s in config["models"].values() if s["method"] == method]
+    assert stanzas, f"config/config.yaml has no stanza for the method {method}"
+    fields = load_method(method).Params.model_fields
+    point = {key: values[0] for key, values in stanzas[0].get("sweep", {}).items()}
+    keys = {k: v for k, v in stanzas[0].items() if k not in ("method", "sweep")}
+    return load_method(method).Params(**{**keys, **point, **{k: v for k, v in QUICK.items() if k in fields}})
+
+
+def train(method: str, data, folder: Path, seeds=(0, 1)) -> list[Job]:
+    module, params = load_method(method), params_of(method)
+    steps = getattr(module, "steps", ())
+    made = {step.output: folder / step.output for step in steps}
+    jobs = [Job(method, params, seed, folder / f"seed{seed}", made) for seed in seeds]
+    for step in steps:
+        step.run(data if step.data else None, jobs, {n: folder / n for n in step.needs}, folder / step.output)
+    module.train(data, jobs)
+    return jobs
+
+
+@pytest.fixture(scope="session", params=METHODS)
+def trained(request, toy, tmp_path_factory):
+    return load_method(request.param), train(request.param, toy, tmp_path_factory.mktemp(request.param))
+
+
+def outliers(x: np.ndarray) -> np.ndarray:
+    """Jets, the same jets far outside the training range, and single features at absurd values."""
+    far = np.concatenate([x, x * 50, x * -50])
+    return np.concatenate(
+        [far, np.eye(x.shape[1], dtype=np.float32) * 1e4, np.eye(x.shape[1], dtype=np.float32) * -1e4]
+    )
+
+
+def test_contract(trained):
+    module, _ = trained
+    assert not [part for part in CONTRACT if not hasattr(module, part)]
+    assert "qonnx" in module.exports, "QONNX is the waist: every method writes it"
+    for name, field in module.Params.model_fields.items():
+        assert field.description, f"{module.__name__}.Params.{name} has no description"
+
+
+def test_methods_import_without_heavy_libraries():
+    code = f"import sys; from nanotrigger.methods.base import load_method; [load_method(m) for m in {METHODS}]; "
+    code += "print([m for m in ('torch', 'keras', 'jax', 'scipy.optimize', 'onnx') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_qonnx_file_equals_predict(trained, toy, tmp_path):
+    from nanotrigger.qonnx.execute import compare, execute
+
+    module, jobs = trained
+    x = outliers(toy.standardised("test").x)
+    for job in jobs:
+        path = tmp_path / f"{job.seed}.onnx"
+        module.export(job.folder, "qonnx", path, {"model": job.model})
+        outputs, _ = execute(path, x)
+        assert compare(outputs, module.predict(job.folder, x), str(job)) == 0
+        assert len(np.unique(outputs, axis=0)) > len(toy.test.x) / 4, "a constant network proves nothing"
+
+
+def test_jets_outside_the_training_range_saturate(trained, toy):
+    """A feature far above its range acts like one further above; wrapping around would bring other values back."""
+    module, jobs = trained
+    x = np.repeat(toy.standardised("test").x[:20], 16, axis=0)
+    far, further = x.copy(), x.copy()
+    rows, feature = np.arange(len(x)), np.tile(np.arange(16), 20)
+    far[rows, feature], further[rows, feature] = 1000.0, 1300.5
+    predict = module.predict
+    np.testing.assert_array_equal(predict(jobs[0].folder, far), predict(jobs[0].folder, further))
+
+
+def test_history_and_model_files(trained):
+    _module, jobs = trained
+    for job in jobs:
+        with open(job.folder / "history.csv") as file:
+            rows = list(csv.DictReader(file))
+        assert 1 <= len(rows) <= QUICK["epochs"]
+        assert {"epoch", "train_loss", "val_accuracy"} <= set(rows[0])
+        assert any((job.folder / "model").iterdir())
+        assert not list(job.folder.rglob("*.pkl")), "no pickle is ever written"
+
+
+def test_seeds_differ_and_a_seed_repeats(trained, toy, tmp_path):
+    module, jobs = trained
+    x = toy.standardised("test").x
+    first = [module.predict(job.folder, x) for job in jobs]
+    again = train(jobs[0].model, toy, tmp_path)
+    np.testing.assert_array_equal(first[0], module.predict(again[0].folder, x))
+    if not getattr(module, "steps", ()):
+        assert (first[0] != first[1]).any(), "two seeds gave the same model"
+
+
+def test_costs(trained, tmp_path):
+    module, jobs = trained
+    costs = module.export(jobs[0].folder, "qonnx", tmp_path / "m.onnx", {})
+    sizes = (16, *QUICK["hidden"], 5)
+    assert costs["parameters"] == sum(a * b + b for a, b in itertools.pairwise(sizes))
+    assert 0 < costs["nonzero_weights"] <= costs["parameters"]
+    assert costs["ebops"] > 0 and costs["bops_hawq"] > costs["bops_qonnx"] > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unknown_key_names_key_and_model(method):
+    config = merged(read_yaml("config/config.yaml"), read_yaml("config/quickstart.yaml"))
+    name, stanza = next((n, s) for n, s in config["models"].items() if s["method"] == method)
+    key = next(iter(load_method(method).Params.model_fields))
+    stanza[key + "s"] = 1
+    with pytest.raises(ConfigError, match=rf"models\.{name}.*{key}s: unknown key.*Did you mean {key}\?"):
+        make_plan(load_config(config))

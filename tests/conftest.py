@@ -1,0 +1,84 @@
+"""Shared by all tests: a checkout to run Snakemake in, and a small dataset of toy clusters (not jets)."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+@pytest.fixture(scope="session")
+def toy():
+    """A dataset of five overlapping clusters in sixteen dimensions, for what does not depend on physics."""
+    from nanotrigger.data.classes import CLASSES, FEATURES
+    from nanotrigger.data.dataset import Dataset
+    from nanotrigger.data.splits import split_jets
+
+    rng = np.random.default_rng(5)
+    y = np.repeat(np.arange(len(CLASSES), dtype=np.int8), 400)
+    centres = rng.normal(size=(len(CLASSES), len(FEATURES)))
+    x = (10 + centres[y] + rng.standard_t(6, size=(len(y), len(FEATURES)))).astype(np.float32)
+    splits = split_jets(x, y, 0.2, 0.2, 1)
+    train = splits["train"].x.astype(np.float64)
+    return Dataset(**splits, mean=train.mean(0), std=train.std(0), source="toy clusters")
+
+
+def merged(*layers):
+    """Dictionaries laid over each other, as Snakemake does with config files."""
+    result = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def read_yaml(path):
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+class Checkout:
+    """A copy of the workflow beside the package's sources, in which Snakemake runs."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name in ("Snakefile", "workflow", "config", "profiles", "resources"):
+            source = ROOT / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+        (folder / "src").symlink_to(ROOT / "src")
+
+    def snakemake(self, *arguments, overlay=None, timeout=600, env=None):
+        """Run Snakemake; `overlay` is laid over config.yaml. Returns the finished process, output and errors joined."""
+        command = [sys.executable, "-m", "snakemake", "--nocolor", *arguments]
+        if overlay is not None:
+            path = self.folder / "overlay.yaml"
+            path.write_text(yaml.safe_dump(overlay))
+            command += ["--configfile", str(path)]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, **(env or {})},
+        )
+
+    def planned(self, *arguments, overlay=None):
+        """Rules and wildcards of the jobs that a dry run would start, as 'rule: output'."""
+        done = self.snakemake("-n", "--quiet", "rules", "--summary", *arguments, overlay=overlay)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return Checkout(tmp_path)

@@ -1,0 +1,121 @@
+"""One small run from collisions to the summary table, with a method from outside the package."""
+
+import re
+import shutil
+
+import pandas as pd
+import pytest
+from conftest import ROOT, Checkout
+
+SMALL = {
+    "run": {
+        "name": "small",
+        "dataset": "few",
+        "models": ["float", "hawq", "hgq", "linear"],
+        "flows": ["rtl", "hls4ml"],
+        "seeds": [3],
+        "skip": [
+            {"model": "float", "flow": "rtl", "reason": "its RTL is large"},
+            {"model": "h*", "flow": "hls4ml", "reason": "one project is enough here"},
+        ],
+    },
+    "datasets": {"few": {"source": "pythia", "jets": 750, "jets_per_job": 150}},
+    "models": {
+        "float": {"epochs": 60, "batch_size": 64, "hidden": [8, 6]},
+        "hawq": {
+            "epochs": 10, "batch_size": 64, "hidden": [8, 6], "teacher_epochs": 20, "probes": 4,
+            "sweep": {"bops_budget": [20000]},
+        },
+        "hgq": {"epochs": 40, "batch_size": 64, "hidden": [8, 6], "warmup": 1, "restarts": 1, "sweep": {"ebops": [1000000]}},
+        "linear": {"method": "extension.linear_tagger", "bits": 5},
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
+    shutil.copytree(ROOT / "tests/fixtures/extension", checkout.folder / "extension")
+    done = checkout.snakemake("--cores", "2", overlay=SMALL, timeout=900)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return checkout
+
+
+def planned(checkout, overlay, *arguments):
+    """Jobs that would run, as (rule, stanza or model) pairs."""
+    done = checkout.snakemake("-n", *arguments, overlay=overlay)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_tables(finished):
+    tables = finished.folder / "results/small/tables"
+    models, hardware = pd.read_csv(tables / "models.csv"), pd.read_csv(tables / "hardware.csv")
+    names = {"float", "hawq_20000", "hgq_1000000", "linear"}
+    assert set(models.model) == names and len(models) == 4
+    assert (models.qonnx_mismatches == 0).all() and (models.qonnx_vectors == 150).all()
+    assert ((models.accuracy_low < models.accuracy) & (models.accuracy < models.accuracy_high)).all()
+    done = hardware[hardware.flow == "rtl"].dropna(subset=["lut"])
+    assert set(done.model) == names - {"float"} and (done.lut > 0).all() and (done.latency_cycles > 0).all()
+    emulated = hardware.dropna(subset=["vectors"])
+    assert len(emulated) == 5 and (emulated.mismatches == 0).all() and (emulated.vectors == 150).all()
+    skipped = hardware[hardware.status.str.startswith("not run")]
+    assert skipped.lut.isna().all() and skipped.vectors.isna().all(), "what was not run is empty, not zero"
+    summary = pd.read_csv(tables / "summary.csv")
+    assert set(summary.model) == names
+    for name in ("summary.md", "summary.tex", "summary.html"):
+        assert "linear" in (tables / name).read_text()
+
+
+def test_figures_and_their_numbers(finished):
+    figures = finished.folder / "results/small/figures"
+    stems = {path.stem for path in figures.glob("*.png")}
+    assert len(stems) >= 6
+    for stem in stems:
+        assert (figures / f"{stem}.png").stat().st_size > 5000 and (figures / f"{stem}.pdf").stat().st_size > 2000
+        assert len(pd.read_csv(figures / f"{stem}.csv"))
+
+
+def test_nothing_is_left_to_do(finished):
+    assert "Nothing to be done" in planned(finished, SMALL)
+
+
+def test_report_is_written(finished):
+    path = finished.folder / "report.html"
+    done = finished.snakemake("--report", str(path), overlay=SMALL)
+    assert done.returncode == 0, done.stdout
+    assert "Background efficiency" in path.read_text()
+
+
+def test_changing_one_stanza_reruns_that_model_alone(finished):
+    changed = {**SMALL, "models": {**SMALL["models"], "linear": {**SMALL["models"]["linear"], "bits": 6}}}
+    plan = planned(finished, changed)
+    jobs = re.findall(r"^Job \d+: (.*)$", plan, re.M)
+    assert "Training linear" in jobs
+    assert not [job for job in jobs if re.search(r"float|hawq|hgq|Generating|Splitting", job)], jobs
+
+
+def test_another_budget_does_not_train_the_teacher_again(finished):
+    hawq = {**SMALL["models"]["hawq"], "sweep": {"bops_budget": [20000, 22000]}}
+    jobs = re.findall(
+        r"^Job \d+: (.*)$", planned(finished, {**SMALL, "models": {**SMALL["models"], "hawq": hawq}}), re.M
+    )
+    assert "Preparing allocation.json of hawq" in jobs and "Training hawq" in jobs
+    assert "Preparing teacher.safetensors of hawq" not in jobs
+
+
+def test_a_mismatch_fails_the_run(finished):
+    """Change one number of one exported model: the run stops and names the model and the row."""
+    import numpy as np
+
+    path = finished.folder / "results/small/models/linear/seed3/predictions.npy"
+    before = path.read_bytes()
+    altered = np.load(path)
+    altered[17, 3] += 2.0**-20
+    np.save(path, altered)
+    try:
+        done = finished.snakemake("--cores", "1", overlay=SMALL)
+    finally:
+        path.write_bytes(before)
+    assert done.returncode != 0
+    assert "linear, seed 3: the QONNX file differs" in done.stdout and "first in row 17" in done.stdout

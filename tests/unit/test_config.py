@@ -1,0 +1,123 @@
+"""The configuration: every YAML in the repository is valid, and every mistake is named with its remedy."""
+
+import copy
+import subprocess
+
+import pytest
+import yaml
+from conftest import ROOT, merged, read_yaml
+
+from nanotrigger.config import load_config
+from nanotrigger.errors import ConfigError
+from nanotrigger.plan import make_plan, point_name
+
+BASE = read_yaml("config/config.yaml")
+
+
+def tracked(*suffixes):
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    found = names.stdout.split() or [str(p.relative_to(ROOT)) for p in ROOT.rglob("*") if ".venv" not in p.parts]
+    return [name for name in found if name.endswith(suffixes)]
+
+
+def test_there_are_yaml_files_to_test():
+    assert {"config/config.yaml", "config/quickstart.yaml", "profiles/default/config.yaml"} <= set(tracked(".yaml"))
+
+
+@pytest.mark.parametrize("path", tracked(".yaml", ".yml", ".cff"))
+def test_every_yaml_is_valid(path):
+    content = read_yaml(path)
+    assert isinstance(content, dict)
+    if path.startswith(("config/", "tests/fixtures/config")):
+        plan = make_plan(load_config(content if path == "config/config.yaml" else merged(BASE, content)))
+        assert plan.models and plan.pairs
+
+
+def changed(path, value):
+    config = copy.deepcopy(BASE)
+    *parents, last = path.split(".")
+    node = config
+    for key in parents:
+        node = node[key]
+    node[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    "path, value, message",
+    [
+        ("rum", {}, r"rum: unknown key. Did you mean run\?"),
+        ("run.seed", [1], r"run\.seed: unknown key"),
+        ("run.name", "../x", r"run\.name = '\.\./x'"),
+        ("run.dataset", "opnml", r"run\.dataset: 'opnml' is not defined. Did you mean openml\?"),
+        ("run.models", ["hgqq"], r"run\.models: 'hgqq' is not defined. Did you mean hgq\?"),
+        ("run.models", [], r"run\.models"),
+        ("run.models", ["hgq", "hgq"], r"holds a value twice"),
+        ("run.flows", ["rtll"], r"run\.flows: 'rtll' is not defined. Did you mean rtl\?"),
+        ("run.skip", [{"model": "nix", "flow": "rtl", "reason": "x"}], r"run\.skip\[0\]: no selected model and flow"),
+        ("datasets.openml.name", "opnml_42468", r"datasets\.openml.*Did you mean openml_42468\?"),
+        ("datasets.openml.source", "web", r"datasets\.openml"),
+        ("datasets.pythia.jets", 1001, r"datasets\.pythia.*not a multiple of the 5 classes"),
+        ("datasets.pythia.jets", -5, r"datasets\.pythia\.jets = -5: Input should be greater than 0"),
+        ("models.hgq.method", "hgqq", r"models\.hgq\.method: method 'hgqq' does not exist. Did you mean hgq\?"),
+        ("models.hgq.method", "no.such.module", r"models\.hgq\.method: method 'no.such.module' cannot be imported"),
+        ("models.float.epoch", 3, r"models\.float\.epoch: unknown key. Did you mean epochs\?"),
+        ("models.float.bits", 64, r"models\.float\.bits = 64: Input should be less than or equal to 24"),
+        ("models.hgq.sweep", {"ebop": [1]}, r"models\.hgq\.sweep\.ebop: unknown key. Did you mean ebops\?"),
+        ("models.hgq.sweep", {"ebops": 5}, r"models\.hgq\.sweep: give each key a list"),
+        (
+            "models.hawq.sweep",
+            {"bops_budget": [90000]},
+            r"models\.hawq \(sweep bops_budget=90000\).*smallest needs 234,368",
+        ),
+        ("flows.rtl.flow", "vhdl", r"flows\.rtl\.flow: flow 'vhdl' does not exist"),
+        ("flows.rtl.clock", 5, r"flows\.rtl\.clock: unknown key. Did you mean clock_ns\?"),
+    ],
+)
+def test_mistakes_are_named(path, value, message):
+    with pytest.raises(ConfigError, match=message):
+        make_plan(load_config(changed(path, value)))
+
+
+def test_sweep_points_are_models_of_one_stanza():
+    plan = make_plan(load_config(changed("models.hgq.sweep", {"ebops": [100, 200], "margin": [1.0, 1.5]})))
+    assert [m.name for m in plan.stanzas["hgq"].models] == ["hgq_100_1.0", "hgq_100_1.5", "hgq_200_1.0", "hgq_200_1.5"]
+    assert plan.models["hgq_200_1.5"].params.ebops == 200
+    assert point_name("s", ([4, 5], 3)) == "s_4-5_3"
+
+
+def test_two_stanzas_cannot_give_one_model():
+    config = changed("models.hgq_100", {"method": "hgq", "ebops": 5})
+    config["models"]["hgq"]["sweep"] = {"ebops": [100]}
+    config["run"]["models"] = ["hgq", "hgq_100"]
+    with pytest.raises(ConfigError, match="both give a model named hgq_100"):
+        make_plan(load_config(config))
+
+
+def test_pairs_follow_the_artifacts():
+    plan = make_plan(load_config(BASE))
+    assert plan.kinds["hgq_1000", "hls4ml"] == "keras" and plan.kinds["hawq_250000", "hls4ml"] == "qonnx"
+    assert ("float", "rtl") not in plan.kinds
+    assert [(s.model, s.flow) for s in plan.skipped] == [("float", "rtl")]
+
+
+def test_a_step_depends_on_its_own_keys_only():
+    before, after = (make_plan(load_config(changed("models.hawq.epochs", n))).stanzas["hawq"] for n in (10, 20))
+    for step in before.module.steps:
+        assert before.keys(step.keys) == after.keys(step.keys)
+    assert before.parameters() != after.parameters()
+    wider = make_plan(load_config(changed("models.hawq.sweep", {"bops_budget": [250000, 260000]}))).stanzas["hawq"]
+    teacher = before.module.steps[0]
+    assert before.keys(teacher.keys) == wider.keys(teacher.keys), "another budget trained the teacher again"
+
+
+def test_config_reference_is_up_to_date():
+    from nanotrigger.reference import render
+
+    assert (ROOT / "config/README.md").read_text() == render(), "run: python -m nanotrigger.reference"
+
+
+def test_yaml_of_effective_config_can_be_run_again(tmp_path):
+    config = load_config(BASE)
+    again = yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))
+    assert load_config(again) == config

@@ -1,0 +1,126 @@
+"""What Snakemake plans, and what it refuses before any job starts."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, read_yaml
+
+QUICKSTART = read_yaml("config/quickstart.yaml")
+
+
+def job_counts(output: str) -> dict[str, int]:
+    table = output.split("Job stats:")[1]
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+def test_quickstart_plans_every_stage(checkout):
+    done = checkout.snakemake("-n", overlay=QUICKSTART)
+    assert done.returncode == 0, done.stdout
+    jobs = job_counts(done.stdout)
+    assert jobs["generate_jets"] == 10 and jobs["train"] == 3 and jobs["export"] == jobs["check_export"] == 6
+    assert jobs["prepare"] == 3, "teacher, traces and allocation are outputs of their own"
+    # six models in two flows, without the float model's RTL
+    assert jobs["emulate"] == jobs["synthesize"] == jobs["read_report"] == 11
+    assert jobs["figure"] >= 6
+
+
+def test_paper_run_plans_without_a_network(checkout):
+    done = checkout.snakemake("-n", "--cores", "all")
+    assert done.returncode == 0, done.stdout
+    jobs = job_counts(done.stdout)
+    assert jobs["download_jets"] == 1 and "generate_jets" not in jobs
+
+
+@pytest.mark.parametrize("target", ["data", "models", "hardware", "tables", "figures"])
+def test_named_targets(checkout, target):
+    done = checkout.snakemake("-n", target, overlay=QUICKSTART)
+    assert done.returncode == 0, done.stdout
+    assert job_counts(done.stdout)[target] == 1
+
+
+def test_slurm_profile_plans(checkout):
+    done = checkout.snakemake("-n", "--profile", "profiles/slurm", overlay=QUICKSTART)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "overlay, message",
+    [
+        ({"run": {"models": ["hqg"]}}, "run.models: 'hqg' is not defined. Did you mean hgq?"),
+        ({"models": {"hgq": {"ebopz": 1}}}, "unknown key. Did you mean ebops?"),
+        ({"models": {"hawq": {"sweep": {"bops_budget": [1000]}}}}, "the smallest needs 234,368"),
+    ],
+)
+def test_mistakes_end_with_one_message(checkout, overlay, message):
+    done = checkout.snakemake("-n", overlay=overlay)
+    assert done.returncode != 0
+    assert message in done.stdout and "Traceback" not in done.stdout
+
+
+def test_missing_compiler_is_named_before_any_job(checkout, tmp_path):
+    """A PATH with everything but g++."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for path in (p for folder in os.environ["PATH"].split(os.pathsep) for p in Path(folder).glob("*")):
+        if "++" not in path.name and not (programs / path.name).exists():
+            (programs / path.name).symlink_to(path)
+    done = checkout.snakemake("-n", overlay=QUICKSTART, env={"PATH": os.fspath(programs)})
+    assert done.returncode != 0
+    assert "not installed: g++." in done.stdout and "Traceback" not in done.stdout
+
+
+def test_custom_rules_are_included(checkout):
+    rules = """
+rule mine:
+    input: f"{RESULTS}/tables/models.csv"
+    output: f"{RESULTS}/mine.txt"
+    shell: "cp {input} {output}"
+"""
+    (checkout.folder / "mine.smk").write_text(rules)
+    overlay = {**QUICKSTART, "custom_rules": [str(checkout.folder / "mine.smk")]}
+    done = checkout.snakemake("-n", "mine", overlay=overlay)
+    assert done.returncode == 0 and job_counts(done.stdout)["mine"] == 1, done.stdout
+
+
+def test_download_without_a_network_names_the_quickstart(checkout):
+    table = checkout.folder / "config/datasets.csv"
+    text = table.read_text()
+    url = re.search(r"https://[^,]+", text).group()
+    table.write_text(text.replace(url, "http://127.0.0.1:9/closed"))
+    done = checkout.snakemake("--cores", "1", "data")
+    assert done.returncode != 0
+    assert "make quickstart" in done.stdout and "127.0.0.1:9/closed cannot be reached" in done.stdout
+    assert not list((checkout.folder / "downloads").rglob("jets*"))
+
+
+def commands(text: str) -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.S)
+    return [line for block in blocks for line in block.splitlines() if line and not line.startswith("#")]
+
+
+README = commands((ROOT / "README.md").read_text()) if (ROOT / "README.md").exists() else []
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+def test_readme_has_the_two_commands():
+    assert {"make quickstart", "make test"} <= set(README)
+
+
+@pytest.mark.parametrize("command", sorted(set(README)))
+def test_readme_commands_run(checkout, command):
+    """Make targets exist; Snakemake commands plan; the rest are the shell's own."""
+    words = command.split()
+    if words[0] == "make":
+        assert next(w for w in words[1:] if "=" not in w) in TARGETS
+        subprocess.run([*words, "-n"], cwd=ROOT, check=True, capture_output=True)
+    elif words[0] == "snakemake":
+        done = checkout.snakemake(*list(words[1:]), "-n")
+        assert done.returncode == 0, done.stdout
+    elif words[:2] == ["python", "-m"]:
+        subprocess.run([sys.executable, "-c", f"import {words[2]}"], check=True)
+    else:
+        assert words[0] in {".", "source", "git", "cd", "cp"}, f"README has a command that no test runs: {command}"
