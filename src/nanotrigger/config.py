@@ -41,6 +41,13 @@ class PythiaDataset(StrictModel):
     def _whole(self):
         if self.jets % len(CLASSES):
             raise ValueError(f"jets = {self.jets} is not a multiple of the {len(CLASSES)} classes")
+        test, val = self.splits.test_fraction, self.splits.val_fraction
+        for split, share in (("train", (1 - test) * (1 - val)), ("val", (1 - test) * val), ("test", test)):
+            if self.jets // len(CLASSES) * share < 1:
+                raise ValueError(
+                    f"jets = {self.jets}: leaves the {split} split without a jet of every class. Ask for more jets, or a "
+                    "larger fraction"
+                )
         return self
 
     def chunks(self) -> list[int]:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,28 +16,19 @@ from nanotrigger.plan import Plan, make_plan
 def job(snakemake: Any) -> Iterator[Plan]:
     """Run a script's body with its output in the rule's log; gives the plan of the run.
 
-    An error meant for the user ends the job with its message alone; any other keeps its traceback.
+    Libraries use as many threads as the rule has: jobs that share cores slow each other down many times over, and sums
+    of another number of threads are other numbers. An error meant for the user ends the job with its message alone; any other keeps its traceback.
     """
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[variable] = str(snakemake.threads)
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    console = os.dup(2)
     # the descriptors, so that what libraries and programs print is kept as well
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    message = None
     try:
         yield make_plan(load_config(snakemake.config))
     except NanotriggerError as error:
-        message = f"nanotrigger: {error}"
-    except Exception:
-        message = traceback.format_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if message:
-            os.write(descriptor, (message + "\n").encode())
-        os.dup2(console, 2)
-    if message:
-        print(f"{message}\n(log: {log})", file=sys.stderr, flush=True)
-        raise SystemExit(1)
+        print(f"nanotrigger: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

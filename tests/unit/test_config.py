@@ -59,6 +59,7 @@ def changed(path, value):
         ("datasets.openml.source", "web", r"datasets\.openml"),
         ("datasets.pythia.jets", 1001, r"datasets\.pythia.*not a multiple of the 5 classes"),
         ("datasets.pythia.jets", -5, r"datasets\.pythia\.jets = -5: Input should be greater than 0"),
+        ("datasets.pythia.jets", 10, r"datasets\.pythia.*leaves the val split without a jet of every class"),
         ("models.hgq.method", "hgqq", r"models\.hgq\.method: method 'hgqq' does not exist. Did you mean hgq\?"),
         ("models.hgq.method", "no.such.module", r"models\.hgq\.method: method 'no.such.module' cannot be imported"),
         ("models.float.epoch", 3, r"models\.float\.epoch: unknown key. Did you mean epochs\?"),

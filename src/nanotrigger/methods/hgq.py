@@ -80,6 +80,8 @@ def train(data, jobs: Sequence[Job]) -> None:
             network = engine.fixed_point(engine.restore(sizes, params.granularity, checkpoint), seen, params.margin)
             accuracy = float((network.predict(val.x).argmax(1) == val.y).mean())
             candidates.append((accuracy, costs.ebops(network), network, checkpoint))
+        candidates.sort(key=lambda c: c[1])
+        points = [{"epoch": c.epoch, "ebops": ebops, "val_accuracy": a} for a, ebops, _, c in candidates]
         for job in mine:
             within = [c for c in candidates if c[1] <= job.params.ebops]
             if not within:
@@ -92,6 +94,7 @@ def train(data, jobs: Sequence[Job]) -> None:
             engine.seal(network).save(job.folder / NETWORK)
             network.save(job.folder / EXACT)
             write_history(job.folder / "history.csv", history)
+            write_history(job.folder / "model/front.csv", points)
             print(f"{job}: epoch {checkpoint.epoch}, {ebops} EBOPs, validation accuracy {accuracy:.4f}")
 
 

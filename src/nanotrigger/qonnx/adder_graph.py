@@ -6,7 +6,6 @@ exact is refused by name; nothing is approximated.
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -184,10 +183,3 @@ OPERATORS: dict[str, Callable] = {
     "Relu": lambda a: a.relu(),
     "Sub": lambda a, b: a - b,
 }
-
-
-def load(path: Path) -> onnx.ModelProto:
-    """Read a model with its constants; the stock executor's reader and this one accept the same files."""
-    from nanotrigger.qonnx.execute import load_model
-
-    return load_model(path)

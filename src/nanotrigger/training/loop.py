@@ -34,12 +34,6 @@ class Fit:
     best_epoch: list[int] = field(default_factory=list)
 
 
-def use_threads(threads: int) -> None:
-    """Bind torch to `threads` threads: jobs that share cores slow each other down many times over."""
-    torch.set_num_threads(max(threads, 1))
-    torch.use_deterministic_algorithms(True)
-
-
 def fit(network: BatchedMLP, data: Dataset, schedule: Schedule, names: Sequence[str], seed: int) -> Fit:
     """Train every model of the stack and leave each at its epoch of smallest validation loss.
 

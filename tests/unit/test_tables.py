@@ -1,0 +1,98 @@
+"""Tables: what was not measured stays empty, and replicas are averaged with their outer bounds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nanotrigger.config import DownloadedDataset, PythiaDataset
+from nanotrigger.results.checks import problems
+from nanotrigger.results.metrics import classification
+from nanotrigger.results.published import comparable_rows
+from nanotrigger.results.tables import formatted, integers, latex, markdown, summary_table
+
+
+def models(**changes):
+    rows = [
+        {"model": "a", "seed": s, "accuracy": a, "accuracy_low": a - 0.01, "accuracy_high": a + 0.01, "ebops": e}
+        for s, a, e in ((0, 0.70, 100), (1, 0.72, 300))
+    ]
+    return pd.DataFrame(rows).assign(bops_hawq=5000.5, qonnx_vectors=10, qonnx_mismatches=0).assign(**changes)
+
+
+def hardware(**changes):
+    common = {"flow": "rtl", "stage": "logic_synthesis", "status": "done", "vectors": 10, "mismatches": 0}
+    rows = [{"model": "a", "seed": s, "lut": n, **common} for s, n in ((0, 40), (1, 60))]
+    return pd.DataFrame(rows).assign(**changes)
+
+
+def test_replicas_are_averaged():
+    (row,) = summary_table(models(), hardware()).to_dict("records")
+    assert row["accuracy"] == pytest.approx(0.71) and row["lut"] == 50 and row["ebops"] == 200
+    assert row["accuracy_low"] == pytest.approx(0.69) and row["accuracy_high"] == pytest.approx(0.73)
+    assert row["mismatches"] == 0
+
+
+def test_what_was_not_run_is_empty():
+    table = summary_table(models(), hardware(lut=np.nan, mismatches=np.nan, vectors=np.nan, status="not run: large"))
+    (row,) = table.to_dict("records")
+    assert pd.isna(row["mismatches"]) and pd.isna(row["lut"])
+    assert formatted(table).loc[0, "mismatches"] == "" and formatted(table).loc[0, "status"] == "not run: large"
+
+
+def test_counts_are_whole_beside_empty_cells():
+    text = integers(pd.DataFrame({"lut": [12.0, np.nan], "bops_hawq": [1.5, 2.0]})).to_csv(index=False)
+    assert text == "lut,bops_hawq\n12,1.5\n,2.0\n"
+
+
+def test_text_tables_are_aligned_and_escaped():
+    table = pd.DataFrame({"model": ["hgq_s", "b"], "lut": ["12", ""]})
+    assert len({len(line) for line in markdown(table).splitlines()}) == 1
+    assert r"hgq\_s & 12" in latex(table) and r"\toprule" in latex(table)
+
+
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"models": models(qonnx_mismatches=3)}, "a, seed 0: 3 of 10 jets differ in the QONNX file"),
+        ({"models": models().assign(accuracy=0.5)}, "outside its own interval"),
+        ({"models": models().assign(accuracy=0.1, accuracy_low=0.09, accuracy_high=0.11)}, "no better than a guess"),
+        ({"hardware": hardware(mismatches=2)}, "a, seed 0, rtl: 2 of 10 jets differ"),
+        ({"hardware": hardware(vectors=np.nan)}, "was not emulated"),
+        ({"hardware": hardware(lut=0)}, "without a LUT"),
+    ],
+)
+def test_a_run_that_does_not_hold_is_found(changed, message):
+    tables = {"models": models(), "hardware": hardware()}
+    assert problems(**tables) == []
+    assert any(message in line for line in problems(**{**tables, **changed}))
+
+
+def test_accuracy_interval_against_the_textbook_formula():
+    """Wilson's score interval, written out."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 5, 500)
+    logits = rng.normal(size=(500, 5)) + 1.5 * np.eye(5)[y]
+    found = classification(logits, y)
+    p, n, z = found["accuracy"], 500, 1.959963984540054
+    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert p == (logits.argmax(1) == y).mean()
+    assert found["accuracy_low"] == pytest.approx((centre - half) / (1 + z**2 / n))
+    assert found["accuracy_high"] == pytest.approx((centre + half) / (1 + z**2 / n))
+    # area under the curve: the share of pairs in which the signal jet scores higher
+    scores = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    pairs = scores[y == 0, 0][:, None] - scores[y != 0, 0][None]
+    assert found["auc_g"] == pytest.approx((pairs > 0).mean() + 0.5 * (pairs == 0).mean())
+
+
+def test_generated_jets_are_never_set_beside_published_figures(tmp_path):
+    from conftest import ROOT
+
+    path = ROOT / "resources/published_results.csv"
+    rows, notes = comparable_rows(path, PythiaDataset(source="pythia", jets=100))
+    assert not len(rows) and "no published figure" in notes[0]
+    rows, _ = comparable_rows(path, DownloadedDataset(source="download", name="openml_42468"))
+    published = pd.read_csv(path)
+    remembered = published[(published.source_confidence == "from_memory")]
+    assert len(rows) > 10 and rows.accuracy.between(0.5, 0.8).all()
+    shown = set(zip(rows.model, rows.accuracy.round(4), rows.lut, strict=True))
+    assert not shown & set(zip(remembered.model, (remembered.accuracy_pct / 100).round(4), remembered.lut, strict=True))
