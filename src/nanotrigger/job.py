@@ -17,7 +17,8 @@ def job(snakemake: Any) -> Iterator[Plan]:
     """Run a script's body with its output in the rule's log; gives the plan of the run.
 
     Libraries use as many threads as the rule has: jobs that share cores slow each other down many times over, and sums
-    of another number of threads are other numbers. An error meant for the user ends the job with its message alone; any other keeps its traceback.
+    of another number of threads are other numbers. An error meant for the user ends the job with its message alone; any
+    other keeps its traceback.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
