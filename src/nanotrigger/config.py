@@ -31,11 +31,11 @@ class Splits(StrictModel):
 class PythiaDataset(StrictModel):
     """Jets generated with Pythia 8."""
 
-    source: Literal["pythia"]
+    source: Literal["pythia"] = Field(description="the generator")
     jets: PositiveInt = Field(description="number of jets, a fifth of each class")
     jets_per_job: PositiveInt = Field(2000, description="jets of one class that one job of the DAG generates")
     seed: int = Field(1, ge=0, description="seed of the generator")
-    splits: Splits = Splits()
+    splits: Splits = Field(Splits(), description="train, validation and test")
 
     @model_validator(mode="after")
     def _whole(self):
@@ -59,9 +59,9 @@ class PythiaDataset(StrictModel):
 class DownloadedDataset(StrictModel):
     """A published dataset of config/datasets.csv."""
 
-    source: Literal["download"]
+    source: Literal["download"] = Field(description="a published file")
     name: str = Field(description="row of config/datasets.csv")
-    splits: Splits = Splits()
+    splits: Splits = Field(Splits(), description="train, validation and test")
 
     @model_validator(mode="after")
     def _known(self):
@@ -96,10 +96,10 @@ class Run(StrictModel):
 class Config(StrictModel):
     """A whole configuration: definitions, and what a run selects of them."""
 
-    run: Run
-    datasets: dict[Name, DatasetStanza]
-    models: dict[Name, dict[str, Any]]
-    flows: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    run: Run = Field(description="what is built")
+    datasets: dict[Name, DatasetStanza] = Field(description="definitions of datasets")
+    models: dict[Name, dict[str, Any]] = Field(description="definitions of models")
+    flows: dict[Name, dict[str, Any]] = Field(default_factory=dict, description="definitions of hardware flows")
     custom_rules: tuple[str, ...] = Field((), description="a user's own .smk files, included after the rules")
 
 

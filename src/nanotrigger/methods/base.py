@@ -27,13 +27,18 @@ from nanotrigger.modules import StrictModel, load_module
 CONTRACT = ("Params", "exports", "train", "predict", "export")
 
 
-class TrainingParams(StrictModel):
-    """Keys that every trained multi-layer perceptron has."""
+class PerceptronParams(StrictModel):
+    """Keys of every multi-layer perceptron."""
 
     hidden: tuple[PositiveInt, ...] = Field((64, 32, 32), description="units of the hidden layers")
     epochs: PositiveInt = Field(100, description="epochs at most")
     batch_size: PositiveInt = Field(1024, description="jets per step")
     learning_rate: PositiveFloat = Field(1e-3, description="Adam's initial rate; it falls on a cosine to a hundredth")
+
+
+class TrainingParams(PerceptronParams):
+    """Keys of every perceptron that the batched engine trains."""
+
     patience: PositiveInt = Field(20, description="epochs without a smaller validation loss after which training stops")
     l1: float = Field(0.0, ge=0, description="factor on the L1 norm of the weights in the loss")
 
@@ -72,7 +77,7 @@ def load_method(name: str) -> ModuleType:
     return load_module(name, "nanotrigger.methods", "method", CONTRACT)
 
 
-def layer_sizes(params: TrainingParams) -> tuple[int, ...]:
+def layer_sizes(params: PerceptronParams) -> tuple[int, ...]:
     """Units from input to output of the network a stanza describes."""
     return (len(FEATURES), *params.hidden, len(CLASSES))
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from nanotrigger.errors import NanotriggerError
-from nanotrigger.methods.base import Job, TrainingParams, layer_sizes, same
+from nanotrigger.methods.base import Job, PerceptronParams, layer_sizes, same
 
 exports = frozenset({"qonnx", "keras"})
 
@@ -20,7 +20,7 @@ NETWORK = "model/network.keras"
 EXACT = "model/network.npz"
 
 
-class Params(TrainingParams):
+class Params(PerceptronParams):
     """Config stanza of an HGQ model."""
 
     ebops: PositiveInt = Field(description="largest EBOPs of the model")
