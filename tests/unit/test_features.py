@@ -22,7 +22,7 @@ def jets():
         n = rng.integers(8, 30)
         axes = rng.normal(scale=0.25, size=(rng.integers(2, 4), 2))
         prong = rng.integers(0, len(axes), n)
-        eta, phi = (axes[prong] + rng.normal(scale=0.05, size=(n, 2))).T + [[0.3], [jet * 0.15 - 3]]
+        eta, phi = [*(axes[prong] + rng.normal(scale=0.05, size=(n, 2))).T, [0.3], [jet * 0.15 - 3]]
         pt = rng.exponential(1000 / n, n) + 1
         momenta.append(np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta), pt * np.cosh(eta)], 1))
         events += [jet] * n
@@ -75,7 +75,10 @@ def test_correlators_by_brute_force(jets):
         def distance(a, b, y=y, phi=phi):
             return np.hypot(y[a] - y[b], np.angle(np.exp(1j * (phi[a] - phi[b]))))
 
-        e2 = {b: sum(z[i] * z[k] * distance(i, k) ** b for i, k in itertools.combinations(range(len(z)), 2)) for b in (0, 2)}
+        e2 = {
+            b: sum(z[i] * z[k] * distance(i, k) ** b for i, k in itertools.combinations(range(len(z)), 2))
+            for b in (0, 2)
+        }
         e3 = sum(
             z[i] * z[k] * z[m] * distance(i, k) * distance(i, m) * distance(k, m)
             for i, k, m in itertools.combinations(range(len(z)), 3)

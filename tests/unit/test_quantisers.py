@@ -80,7 +80,11 @@ def test_same_forward_pass_as_brevitas(bits):
     from brevitas.core.function_wrapper import RoundSte, TensorClamp
     from brevitas.core.quant import IntQuant
 
-    parts = {"float_to_int_impl": RoundSte(), "tensor_clamp_impl": TensorClamp(), "input_view_impl": torch.nn.Identity()}
+    parts = {
+        "float_to_int_impl": RoundSte(),
+        "tensor_clamp_impl": TensorClamp(),
+        "input_view_impl": torch.nn.Identity(),
+    }
     core = IntQuant(narrow_range=False, signed=True, **parts)
     generator = torch.Generator().manual_seed(bits)
     w, x = torch.randn(1, 16, 8, generator=generator), torch.randn(200, 16, generator=generator)

@@ -33,10 +33,11 @@ def _description(url: str, name: str) -> tuple[str, str]:
     try:
         answer = requests.get(url, timeout=TIMEOUT_S)
         answer.raise_for_status()
-        description = answer.json()["data_set_description"]
-        return description["url"], f"md5:{description['md5_checksum']}"
     except requests.RequestException as error:
         raise DataError(f"{name}: {url} cannot be reached ({error}). {QUICKSTART}") from None
+    try:
+        description = json.loads(answer.text)["data_set_description"]
+        return description["url"], f"md5:{description['md5_checksum']}"
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{name}: {url} is not OpenML's description of a dataset ({error!r}).") from None
 
@@ -82,8 +83,8 @@ def read_published(name: str, path: Path, table: Path = DATASETS_TABLE) -> tuple
     row = table_row(name, table)
     try:
         records, meta = arff.loadarff(path)
-    except (OSError, ValueError, NotImplementedError, arff.ArffError) as error:
-        raise DataError(f"{path}: not the ARFF file of {name} ({error}). Delete it and run again.") from None
+    except (OSError, ValueError, NotImplementedError, StopIteration, arff.ArffError) as error:
+        raise DataError(f"{path}: not the ARFF file of {name} ({error!r}). Delete it and run again.") from None
     columns = {column.removeprefix("j_"): column for column in meta.names()}
     absent = [feature for feature in (*FEATURES, "class") if feature not in columns]
     if absent:
