@@ -112,7 +112,7 @@ def test_what_is_not_the_dataset_is_refused(server, tmp_path, spoil, message):
 
 
 def test_no_network_names_the_quickstart(tmp_path):
-    with pytest.raises(DataError, match="cannot be reached .*make quickstart"):
+    with pytest.raises(DataError, match=r"cannot be reached .*make quickstart"):
         download("few", tmp_path / "out/jets", table(tmp_path, "http://127.0.0.1:9/json"))
 
 
@@ -140,5 +140,5 @@ def test_bad_files_are_named(tmp_path, content, events, message):
 
 
 def test_unknown_dataset_lists_the_known(tmp_path):
-    with pytest.raises(DataError, match="'many' is not in .*Known: few"):
+    with pytest.raises(DataError, match=r"'many' is not in .*Known: few"):
         download("many", tmp_path / "jets", table(tmp_path, "http://127.0.0.1:9/json"))
