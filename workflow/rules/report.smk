@@ -44,13 +44,13 @@ rule figure:
         ),
         pdf=f"{RESULTS}/figures/{{figure}}.pdf",
         csv=f"{RESULTS}/figures/{{figure}}.csv",
-    params:
-        caption=lambda wildcards: PLOTS[wildcards.figure].__doc__.partition("\n\n")[2],
     log:
         logs("figure", "figure"),
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        caption=lambda wildcards: PLOTS[wildcards.figure].__doc__.partition("\n\n")[2],
     message:
         "Drawing {wildcards.figure}"
     script:

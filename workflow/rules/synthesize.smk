@@ -25,12 +25,12 @@ rule synthesize:
         ),
     output:
         hardware_file("synthesis.json"),
-    # the longest jobs of a run: started first, so that none is left over at the end
-    priority: 10
     log:
         logs("synthesize", "model", "seed", "flow"),
     benchmark:
         benchmarks("synthesize", "model", "seed", "flow")
+    # the longest jobs of a run: started first, so that none is left over at the end
+    priority: 10
     resources:
         mem_mb=4000,
         runtime=240,
