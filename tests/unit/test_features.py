@@ -22,7 +22,8 @@ def jets():
         n = rng.integers(8, 30)
         axes = rng.normal(scale=0.25, size=(rng.integers(2, 4), 2))
         prong = rng.integers(0, len(axes), n)
-        eta, phi = [*(axes[prong] + rng.normal(scale=0.05, size=(n, 2))).T, [0.3], [jet * 0.15 - 3]]
+        offset = np.array([[0.3], [jet * 0.15 - 3]])
+        eta, phi = (axes[prong] + rng.normal(scale=0.05, size=(n, 2))).T + offset
         pt = rng.exponential(1000 / n, n) + 1
         momenta.append(np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta), pt * np.cosh(eta)], 1))
         events += [jet] * n

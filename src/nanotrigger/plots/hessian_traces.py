@@ -37,7 +37,7 @@ def plot(plan, inputs):
             for layer in range(len(trace)):
                 rows.append([stanza, model, layer + 1, trace[layer], error[layer], chosen["bits"][layer]])
     left.set(xlabel="layer", ylabel="trace of the loss Hessian", xticks=layers)
-    left.set_yscale("log")
+    left.set_ylim(bottom=0)
     right.set(xlabel="layer", ylabel="weight bits chosen", xticks=layers)
     right.margins(y=0.3)
     left.legend()
