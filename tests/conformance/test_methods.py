@@ -11,7 +11,7 @@ import pytest
 from conftest import merged, read_yaml
 
 from nanotrigger.config import load_config
-from nanotrigger.errors import ConfigError
+from nanotrigger.errors import ConfigError, NanotriggerError
 from nanotrigger.methods.base import CONTRACT, Job, load_method
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
@@ -21,7 +21,7 @@ QUICK = {"epochs": 4, "teacher_epochs": 3, "probes": 4, "ebops": 10**7, "hidden"
 QUICK |= {"bops_budget": 10**6, "batch_size": 128}
 
 
-def params_of(method: str):
+def params_of(method: str, **changed):
     """Parameters from the stanza that the shipped config has for a method, cut down to seconds."""
     config = merged(read_yaml("config/config.yaml"), read_yaml("config/quickstart.yaml"))
     stanzas = [s for s in config["models"].values() if s["method"] == method]
@@ -29,11 +29,12 @@ def params_of(method: str):
     fields = load_method(method).Params.model_fields
     point = {key: values[0] for key, values in stanzas[0].get("sweep", {}).items()}
     keys = {k: v for k, v in stanzas[0].items() if k not in ("method", "sweep")}
-    return load_method(method).Params(**{**keys, **point, **{k: v for k, v in QUICK.items() if k in fields}})
+    quick = {k: v for k, v in {**QUICK, **changed}.items() if k in fields}
+    return load_method(method).Params(**{**keys, **point, **quick})
 
 
-def train(method: str, data, folder: Path, seeds=(0, 1)) -> list[Job]:
-    module, params = load_method(method), params_of(method)
+def train(method: str, data, folder: Path, seeds=(0, 1), **changed) -> list[Job]:
+    module, params = load_method(method), params_of(method, **changed)
     steps = getattr(module, "steps", ())
     made = {step.output: folder / step.output for step in steps}
     jobs = [Job(method, params, seed, folder / f"seed{seed}", made) for seed in seeds]
@@ -133,3 +134,12 @@ def test_unknown_key_names_key_and_model(method):
     stanza[key + "s"] = 1
     with pytest.raises(ConfigError, match=rf"models\.{name}.*{key}s: unknown key.*Did you mean {key}\?"):
         make_plan(load_config(config))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_training_that_diverges_names_the_model(method, toy, tmp_path):
+    if "learning_rate" not in load_method(method).Params.model_fields:
+        pytest.skip("this method has no learning rate to diverge with")
+    with pytest.raises(NanotriggerError, match=r"the loss is not a number after epoch \d+. Lower its learning_rate"):
+        train(method, toy, tmp_path, seeds=(0,), learning_rate=1e30)
+    assert not list(tmp_path.rglob("history.csv")), "a model was left behind"
