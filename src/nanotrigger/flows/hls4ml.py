@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from nanotrigger.errors import ToolError
 from nanotrigger.flows.base import HardwareParams, ResourceRecord
 
 accepts = ("keras", "qonnx")
@@ -46,7 +47,6 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
         from qonnx.core.modelwrapper import ModelWrapper
         from qonnx.util.cleanup import cleanup_model
 
-        from nanotrigger.errors import ToolError
         from nanotrigger.qonnx.execute import load_model
 
         model = load_model(artifact)
@@ -128,6 +128,8 @@ def synthesize(folder: Path, params: Params) -> dict[str, Any]:
         command = ["vitis_hls", "-f", "build_prj.tcl"]
     else:
         return {"status": "vitis_hls not on PATH"}
+    for stale in _reports(folder):
+        stale.unlink()
     steps = {"reset": 1, "csim": 0, "synth": 1, "cosim": 0, "validation": 0, "export": 0, "vsynth": 0, "fifo_opt": 0}
     options = "".join(f"    {name} {value}\n" for name, value in steps.items())
     (folder / "build_opt.tcl").write_text(f"array set opt {{\n{options}}}\n")
@@ -139,5 +141,11 @@ def read_report(folder: Path, params: Params) -> ResourceRecord:
     """Resources and latency as Vitis HLS estimates them."""
     from nanotrigger.reports.csynth import read_csynth
 
-    reports = list(folder.glob(f"{PROJECT}_prj/solution*/syn/report/{PROJECT}_csynth.xml"))
-    return read_csynth(reports[0] if reports else folder / f"{PROJECT}_csynth.xml")
+    reports = _reports(folder)
+    if len(reports) != 1:
+        raise ToolError(f"{folder}: Vitis HLS left {len(reports)} reports of C synthesis; one was expected")
+    return read_csynth(reports[0])
+
+
+def _reports(folder: Path) -> list[Path]:
+    return list(folder.glob(f"{PROJECT}_prj/solution*/syn/report/{PROJECT}_csynth.xml"))

@@ -110,6 +110,8 @@ def synthesize(folder: Path, params: Params) -> dict[str, Any]:
     """Map the Verilog to cells of the part's family and time the logic between registers."""
     from nanotrigger.tools.yosys import run_script
 
+    for stale in ("stat.json", "sta.log", "netlist.v"):
+        (folder / stale).unlink(missing_ok=True)
     (folder / "inverter.v").write_text(INVERTER)
     run_script(folder, SYNTHESIS.format(family=params.family, top=TOP), "synthesis", params.timeout_s)
     return {}
