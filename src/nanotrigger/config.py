@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import Field, PositiveInt, StringConstraints, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, ValidationError, model_validator
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.errors import ConfigError
@@ -85,11 +85,11 @@ class Skip(StrictModel):
 class Run(StrictModel):
     """What a run selects from the definitions."""
 
-    name: Name = Field(description="everything is written to results/<name>")
+    name: Name = Field(description="folder of results/ to which everything is written")
     dataset: Name = Field(description="a key of datasets")
     models: tuple[Name, ...] = Field(min_length=1, description="keys of models")
     flows: tuple[Name, ...] = Field((), description="keys of flows")
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="seeds of the replicas of every model")
+    seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, description="seeds of the replicas of every model")
     skip: tuple[Skip, ...] = Field((), description="pairs of models and flows to leave out")
 
 

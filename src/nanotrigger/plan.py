@@ -111,11 +111,19 @@ def _stanza(name: str, content: Mapping[str, Any]) -> Stanza:
     sweep = content.get("sweep", {})
     prefix = f"models.{name}"
     if not isinstance(sweep, Mapping) or not all(isinstance(v, list) and v for v in sweep.values()):
-        raise ConfigError(f"config: {prefix}.sweep: give each key a list of values, as in sweep: {{epochs: [10, 20]}}.")
+        raise ConfigError(
+            f"config: {prefix}.sweep: give each key a list of values, as in sweep: {{ebops: [1000, 3000]}}."
+        )
     for key in sweep:
         if key not in module.Params.model_fields:
             raise ConfigError(
                 f"config: {prefix}.sweep.{key}: unknown key. {suggestion(key, module.Params.model_fields)}"
+            )
+        allowed = getattr(module, "sweepable", module.Params.model_fields)
+        if key not in allowed:
+            raise ConfigError(
+                f"config: {prefix}.sweep.{key}: models that train together share it (keys that may differ: "
+                f"{', '.join(sorted(allowed)) or 'none'}). Write a stanza for each value."
             )
     models = []
     for values in itertools.product(*sweep.values()):
@@ -161,7 +169,11 @@ def make_plan(config: Config) -> Plan:
             skipped.append(Skipped(model.name, flow.name, reason))
         else:
             pairs.append(Pair(model.name, flow.name, kinds[0]))
+    # against all definitions: a config laid over another inherits its rules and may select less
+    names = [model.name for stanza in defined.values() for model in stanza.models]
     for i, rule in enumerate(config.run.skip):
-        if not any(fnmatchcase(m, rule.model) for m in models) or not any(fnmatchcase(f, rule.flow) for f in flows):
-            raise ConfigError(f"config: run.skip[{i}]: no selected model and flow match {rule.model}, {rule.flow}.")
+        if not any(fnmatchcase(m, rule.model) for m in names) or not any(
+            fnmatchcase(f, rule.flow) for f in config.flows
+        ):
+            raise ConfigError(f"config: run.skip[{i}]: no defined model and flow match {rule.model}, {rule.flow}.")
     return Plan(config, stanzas, models, flows, tuple(pairs), tuple(skipped))

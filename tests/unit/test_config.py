@@ -1,6 +1,7 @@
 """The configuration: every YAML in the repository is valid, and every mistake is named with its remedy."""
 
 import copy
+import re
 import subprocess
 
 import pytest
@@ -54,7 +55,14 @@ def changed(path, value):
         ("run.models", [], r"run\.models"),
         ("run.models", ["hgq", "hgq"], r"holds a value twice"),
         ("run.flows", ["rtll"], r"run\.flows: 'rtll' is not defined. Did you mean rtl\?"),
-        ("run.skip", [{"model": "nix", "flow": "rtl", "reason": "x"}], r"run\.skip\[0\]: no selected model and flow"),
+        ("run.skip", [{"model": "nix", "flow": "rtl", "reason": "x"}], r"run\.skip\[0\]: no defined model and flow"),
+        ("run.seeds", [-1], r"run\.seeds\.0 = -1: Input should be greater than or equal to 0"),
+        (
+            "models.float.sweep",
+            {"hidden": [[8], [6]]},
+            r"models\.float\.sweep\.hidden: models that train together share it",
+        ),
+        ("models.hawq.sweep", {"epochs": [1, 2]}, r"may differ: bops_budget\). Write a stanza for each value"),
         ("datasets.openml.name", "opnml_42468", r"datasets\.openml.*Did you mean openml_42468\?"),
         ("datasets.openml.source", "web", r"datasets\.openml"),
         ("datasets.pythia.jets", 1001, r"datasets\.pythia.*not a multiple of the 5 classes"),
@@ -81,9 +89,9 @@ def test_mistakes_are_named(path, value, message):
 
 
 def test_sweep_points_are_models_of_one_stanza():
-    plan = make_plan(load_config(changed("models.hgq.sweep", {"ebops": [100, 200], "margin": [1.0, 1.5]})))
-    assert [m.name for m in plan.stanzas["hgq"].models] == ["hgq_100_1.0", "hgq_100_1.5", "hgq_200_1.0", "hgq_200_1.5"]
-    assert plan.models["hgq_200_1.5"].params.ebops == 200
+    plan = make_plan(load_config(changed("models.hgq.sweep", {"ebops": [100, 200]})))
+    assert [m.name for m in plan.stanzas["hgq"].models] == ["hgq_100", "hgq_200"]
+    assert plan.models["hgq_200"].params.ebops == 200
     assert point_name("s", ([4, 5], 3)) == "s_4-5_3"
 
 
@@ -122,3 +130,9 @@ def test_yaml_of_effective_config_can_be_run_again(tmp_path):
     config = load_config(BASE)
     again = yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))
     assert load_config(again) == config
+
+
+def test_the_readmes_config_can_be_laid_over_the_papers():
+    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    plan = make_plan(load_config(merged(BASE, yaml.safe_load(example))))
+    assert list(plan.models) == ["narrow_500", "narrow_2000"]

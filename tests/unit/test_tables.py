@@ -8,7 +8,7 @@ from nanotrigger.config import DownloadedDataset, PythiaDataset
 from nanotrigger.results.checks import problems
 from nanotrigger.results.metrics import classification
 from nanotrigger.results.published import comparable_rows
-from nanotrigger.results.tables import formatted, integers, latex, markdown, summary_table
+from nanotrigger.results.tables import HARDWARE_COLUMNS, formatted, integers, latex, markdown, summary_table
 
 
 def models(**changes):
@@ -29,7 +29,17 @@ def test_replicas_are_averaged():
     (row,) = summary_table(models(), hardware()).to_dict("records")
     assert row["accuracy"] == pytest.approx(0.71) and row["lut"] == 50 and row["ebops"] == 200
     assert row["accuracy_low"] == pytest.approx(0.69) and row["accuracy_high"] == pytest.approx(0.73)
-    assert row["mismatches"] == 0
+    assert row["mismatches"] == 0 and row["vectors"] == 20
+
+
+def test_every_seeds_status_is_shown():
+    (row,) = summary_table(models(), hardware(status=["done", "tool failed"])).to_dict("records")
+    assert row["status"] == "done; tool failed"
+
+
+def test_a_run_without_flows_has_a_summary():
+    (row,) = summary_table(models(), pd.DataFrame(columns=HARDWARE_COLUMNS)).to_dict("records")
+    assert row["model"] == "a" and row["ebops"] == 200 and pd.isna(row["lut"])
 
 
 def test_what_was_not_run_is_empty():

@@ -9,7 +9,8 @@ A method is a module with
 - `predict(folder, x)`: logits (jets, classes) float64 of standardised jets (jets, features);
 - `export(folder, kind, path, metadata)`: write the artifact of that kind; returns its costs (see `qonnx.costs.summary`).
 
-Optional: `steps`, a tuple of Step: what is made once per stanza before training, each an output of the DAG of its own.
+Optional: `sweepable`, the keys in which models of one stanza may differ (any if absent); `steps`, a tuple of Step:
+what is made once per stanza before training, each an output of the DAG of its own.
 Importing a method must be cheap: heavy libraries are imported in the functions that use them.
 """
 

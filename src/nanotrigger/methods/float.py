@@ -14,6 +14,7 @@ from nanotrigger.methods.base import Job, TrainingParams, layer_sizes, same
 from nanotrigger.training import jobs as mlp
 
 exports = frozenset({"qonnx"})
+sweepable = frozenset()
 
 
 class Params(TrainingParams):

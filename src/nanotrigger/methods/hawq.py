@@ -19,6 +19,7 @@ from nanotrigger.training import jobs as mlp
 from nanotrigger.training.allocation import Allocation, allocate, smallest_budget
 
 exports = frozenset({"qonnx"})
+sweepable = frozenset({"bops_budget"})
 
 
 class Params(TrainingParams):

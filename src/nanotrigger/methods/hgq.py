@@ -15,6 +15,7 @@ from nanotrigger.errors import NanotriggerError
 from nanotrigger.methods.base import Job, PerceptronParams, layer_sizes, same
 
 exports = frozenset({"qonnx", "keras"})
+sweepable = frozenset({"ebops"})
 
 NETWORK = "model/network.keras"
 EXACT = "model/network.npz"

@@ -66,12 +66,11 @@ def summary_table(models: pd.DataFrame, hardware: pd.DataFrame) -> pd.DataFrame:
     """Models beside their designs; the mean over seeds where there are several, with the outer bounds."""
     keys = ["accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq"]
     both = models[["model", "seed", *keys]].merge(hardware, on=["model", "seed"], how="left")
-    numbers = [c for c in SUMMARY_COLUMNS if c in both and pd.api.types.is_numeric_dtype(both[c])]
-    how = dict.fromkeys(numbers, "mean") | {"accuracy_low": "min", "accuracy_high": "max", "mismatches": "sum"}
-    how |= dict.fromkeys(("stage", "status"), "first")
-    how = {c: f for c, f in how.items() if c in both}
-    # a sum over nothing measured stays empty: zero mismatches must have been counted
-    how["mismatches"] = lambda column: column.sum(min_count=1)
+    numbers = [c for c in SUMMARY_COLUMNS[2:] if c in both and pd.api.types.is_numeric_dtype(both[c])]
+    how = dict.fromkeys(numbers, "mean") | {"accuracy_low": "min", "accuracy_high": "max"}
+    # every seed's status is shown; a sum over nothing measured stays empty: zero mismatches must have been counted
+    how |= {c: lambda column: "; ".join(dict.fromkeys(column.dropna())) or None for c in ("stage", "status")}
+    how |= {c: lambda column: column.sum(min_count=1) for c in ("vectors", "mismatches")}
     table = both.groupby(["model", "flow"], sort=False, dropna=False).agg(how).reset_index()
     return table.reindex(columns=SUMMARY_COLUMNS)
 
