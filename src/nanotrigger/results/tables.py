@@ -17,8 +17,9 @@ MODEL_COLUMNS = [
 ]  # fmt: skip
 HARDWARE_COLUMNS = [
     "model", "seed", "flow", "tool", "version", "stage", "part", "clock_ns", "lut", "ff", "dsp", "bram36", "carry",
-    "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "fmax_mhz", "area_um2", "nand2", "power_mw",
-    "vectors", "mismatches", "status",
+    "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "fmax_mhz", "fmax_spread_mhz", "area_um2", "nand2",
+    "min_period_ns", "power_mw", "adder_cost", "vectors", "mismatches", "netlist_vectors", "netlist_mismatches",
+    "overflows", "notes", "status",
 ]  # fmt: skip
 COUNTS = [
     "lut",
@@ -29,6 +30,9 @@ COUNTS = [
     "ii",
     "vectors",
     "mismatches",
+    "netlist_vectors",
+    "netlist_mismatches",
+    "overflows",
     "bops_hawq",
     "bops_qonnx",
     "ebops",
@@ -52,6 +56,7 @@ def models_table(metrics: list[str], manifests: list[str], dataset: str) -> pd.D
 def hardware_table(records: list[str], plan: Plan) -> pd.DataFrame:
     """A row per design, the ones that are left out included, with the reason as their status."""
     rows = [read_json(record) for record in records]
+    rows = [{**row, "notes": "; ".join(row["notes"]) or None} for row in rows]
     for skipped in plan.skipped:
         status = f"not run: {skipped.reason}"
         rows += [{"model": skipped.model, "flow": skipped.flow, "seed": seed, "status": status} for seed in plan.seeds]
