@@ -68,3 +68,25 @@ def test_hls4ml_refuses_what_it_would_build_inexactly(tmp_path):
     write_qonnx(FixedPointNetwork((layer,)), tmp_path / "model.onnx", {})
     with pytest.raises(ToolError, match="Max, Min"):
         hls4ml.create_project(tmp_path / "model.onnx", "qonnx", tmp_path / "project", hls4ml.Params())
+
+
+@pytest.mark.parametrize("flow", [f for f in FLOWS if hasattr(load_flow(f), "simulate_netlist")])
+def test_the_netlist_equals_the_qonnx_file(flow, tmp_path):
+    """What synthesis made is simulated and counted; where its program is absent it says so and makes nothing up."""
+    from test_export import network
+
+    from nanotrigger.qonnx.execute import execute
+    from nanotrigger.qonnx.export import write_qonnx
+
+    module = load_flow(flow)
+    write_qonnx(network(4, hidden_units=4), tmp_path / "model.onnx", {})
+    (tmp_path / "project").mkdir()
+    params = module.Params()
+    module.create_project(tmp_path / "model.onnx", "qonnx", tmp_path / "project", params)
+    if status := module.synthesize(tmp_path / "project", params).get("status"):
+        pytest.skip(f"{flow}: {status}")
+    x = np.random.default_rng(2).normal(size=(500, 16), scale=3).astype(np.float32)
+    expected = execute(tmp_path / "model.onnx", x)[0]
+    np.testing.assert_array_equal(module.simulate_netlist(tmp_path / "project", x, params), expected)
+    record = module.read_report(tmp_path / "project", params)
+    assert record.status == "done" and ((record.lut or 0) > 0 or (record.area_um2 or 0) > 0)

@@ -20,12 +20,13 @@ def dense(rng, inputs, outputs, bits, quantiser, relu):
     )
 
 
-def network(bits, seed=0):
+def network(bits, seed=0, hidden_units=12):
     rng = np.random.default_rng(seed)
     step = 2.0 ** -(bits - 4)
     port = Quantiser(step, -8.0, 8.0 - step, "ROUND")
     hidden = Quantiser(step, 0.0, 2.0**bits * step - step, "HALF_UP")
-    return FixedPointNetwork((dense(rng, 16, 12, bits, port, True), dense(rng, 12, 5, bits, hidden, False)))
+    first = dense(rng, 16, hidden_units, bits, port, True)
+    return FixedPointNetwork((first, dense(rng, hidden_units, 5, bits, hidden, False)))
 
 
 @pytest.mark.parametrize("bits, double", [(6, False), (8, False), (14, True), (16, True)])

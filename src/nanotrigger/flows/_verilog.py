@@ -4,8 +4,7 @@ Every multiplication by a constant becomes shifts and adders shared across the l
 jet every clock cycle.
 """
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,50 +62,73 @@ def create_project(artifact: Path, kind: str, folder: Path, params: VerilogParam
 
 def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
     """Simulate the Verilog with Verilator, cycle by cycle, on jets put onto the grid of the input port."""
-    return _simulate(folder, folder, x, strict=True)
-
-
-def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources: Sequence[Path]) -> np.ndarray:
-    """Simulate what synthesis made in place of the Verilog, in the same pipeline of clock cycles.
-
-    sources: Verilog files that hold the synthesised module and the models of its cells.
-    """
-    bench = folder / "netlist"
-    shutil.rmtree(bench, ignore_errors=True)
-    (bench / "src/static").mkdir(parents=True)
-    shutil.copytree(folder / "sim", bench / "sim", ignore=shutil.ignore_patterns("bin", "*.so"))
-    shutil.copy(folder / "src" / f"{TOP}_wrapper.v", bench / "src")
-    for source in sources:
-        shutil.copy(source, bench / "src")
-    outputs = _simulate(folder, bench, x, strict=False)
-    shutil.rmtree(bench)
-    return outputs
-
-
-def _simulate(folder: Path, bench: Path, x: np.ndarray, strict: bool) -> np.ndarray:
-    """Build the simulation that lies in `bench` and run the jets through it. strict: a lint warning is an error."""
     from alkaid.codegen import RTLModel
-    from alkaid.stateful import FSM
 
     from nanotrigger.errors import ToolError
-    from nanotrigger.qonnx.fixed_point import Quantiser
     from nanotrigger.tools.run import environment
     from nanotrigger.tools.verilator import provide
 
-    with np.load(folder / "port.npz", allow_pickle=False) as port:
-        on_grid = Quantiser(port["step"], port["low"], port["high"], str(port["rounding"]))(x)
-    rtl = RTLModel(FSM.load(folder / "model/fsm.json.gz"), bench, TOP, ternary_fuse=False)
-    rtl._dirty = not strict
+    rtl = RTLModel(_pipeline(folder), folder, TOP, ternary_fuse=False)
     # measured: without optimisation a design builds in two thirds of the time and simulates ten times slower
-    variables = provide(bench / "sim/bin", "-O0" if len(x) < FEW else "-O1")
-    if not strict:
-        variables["VERILATOR_FLAGS"] = "-Wno-fatal -Wno-lint -Wno-style -Wno-UNOPTFLAT -Wno-SPECIFYIGN"
+    variables = provide(folder / "sim/bin", "-O0" if len(x) < FEW else "-O1")
     with environment(variables):
         try:
             rtl._compile(openmp=False, nproc=1, _env=variables)
         except RuntimeError as error:
-            raise ToolError(f"the simulation of {bench} does not build ({error})") from None
-        return np.asarray(rtl.predict(on_grid, n_threads=1), np.float64)
+            raise ToolError(f"the simulation of {folder} does not build ({error})") from None
+        return np.asarray(rtl.predict(_on_grid(folder, x), n_threads=1), np.float64)
+
+
+def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources: Sequence[str]) -> np.ndarray:
+    """Simulate what synthesis made in place of the Verilog, in the same pipeline of clock cycles.
+
+    sources: Verilog files in `folder`, or yosys' own behind `+/`: the synthesised module and the models of its cells.
+    """
+    from nanotrigger.tools.aiger import netlist_graph
+
+    pipeline = _pipeline(folder)
+    (source,), (sink,) = pipeline.inp_signals, pipeline.out_signals
+    latency = sink.schedule.bias
+    cycles = len(x) + latency
+    waves = {}
+    values = _on_grid(folder, x).reshape(len(x), -1)
+    for element, name, weight in _port_bits(source):
+        wave = np.zeros(cycles, bool)
+        # floor division keeps two's complement: bit n of a negative number is that of its integer
+        wave[: len(x)] = np.floor(values[:, element] / abs(weight)).astype(np.int64) & 1
+        waves[name] = wave
+    graph = netlist_graph(folder, sources, TOP, params.timeout_s)
+    found = graph.simulate(waves, cycles)
+    outputs = np.zeros((len(x), sink.size))
+    for element, name, weight in _port_bits(sink):
+        outputs[:, element] += weight * found[name][latency:]
+    return outputs
+
+
+def _port_bits(signal: Any) -> Iterator[tuple[int, str, float]]:
+    """Element, the port's bit and its weight, that of a sign bit negative, for a port of packed fixed-point numbers."""
+    width, position = sum(max(sum(p), 0) for p in signal.precisions), 0
+    for element, precision in enumerate(signal.precisions):
+        bits = max(sum(precision), 0)
+        for bit in range(bits):
+            name = f"{signal.name}[{position}]" if width > 1 else signal.name
+            sign = -1 if precision.signed and bit == bits - 1 else 1
+            yield element, name, sign * 2.0 ** (bit - precision.fractional)
+            position += 1
+
+
+def _pipeline(folder: Path) -> Any:
+    from alkaid.stateful import FSM
+
+    return FSM.load(folder / "model/fsm.json.gz")
+
+
+def _on_grid(folder: Path, x: np.ndarray) -> np.ndarray:
+    """Jets as the input port holds them."""
+    from nanotrigger.qonnx.fixed_point import Quantiser
+
+    with np.load(folder / "port.npz", allow_pickle=False) as port:
+        return Quantiser(port["step"], port["low"], port["high"], str(port["rounding"]))(x)
 
 
 def design(folder: Path) -> dict[str, Any]:

@@ -56,9 +56,7 @@ def synthesize(folder: Path, params: Params) -> dict[str, Any]:
 
 def simulate_netlist(folder: Path, x: np.ndarray, params: Params) -> np.ndarray:
     """Simulate the synthesised cells with yosys' models of them."""
-    from nanotrigger.tools.yosys import share
-
-    return _verilog.simulate_netlist(folder, x, params, [folder / "netlist.v", share("xilinx/cells_sim.v")])
+    return _verilog.simulate_netlist(folder, x, params, ["+/xilinx/cells_sim.v", "netlist.v"])
 
 
 def read_report(folder: Path, params: Params) -> ResourceRecord:

