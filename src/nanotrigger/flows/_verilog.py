@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from nanotrigger.flows.base import HardwareParams
+from nanotrigger.qonnx import host
 
 SIMULATION = ("g++", "make", "perl")
 """Programs that build a simulation."""
@@ -34,16 +35,17 @@ class VerilogParams(HardwareParams):
 
 
 def create_project(artifact: Path, kind: str, folder: Path, params: VerilogParams) -> None:
-    """Write Verilog, simulation sources and the format of the input port."""
+    """Write Verilog, simulation sources, and what a host does before and behind the hardware."""
     from alkaid.codegen import RTLModel
     from alkaid.trace import HWConfig, trace
 
-    from nanotrigger.qonnx.adder_graph import QONNXTracer, input_quantiser
+    from nanotrigger.qonnx.adder_graph import QONNXTracer
     from nanotrigger.qonnx.execute import load_model
     from nanotrigger.results.records import write_json
 
-    model = load_model(artifact)
-    tracer = QONNXTracer(model, HWConfig(1, -1, -1), {"hard_dc": params.delay_constraint}, params.overflow)
+    tracer = QONNXTracer(
+        load_model(artifact), HWConfig(1, -1, -1), {"hard_dc": params.delay_constraint}, params.overflow
+    )
     graph = trace(*tracer.trace())
     rtl = RTLModel(
         graph,
@@ -55,9 +57,9 @@ def create_project(artifact: Path, kind: str, folder: Path, params: VerilogParam
         print_latency=False,
     )
     rtl.write()
-    port = input_quantiser(model)
-    np.savez(folder / "port.npz", step=port.step, low=port.low, high=port.high, rounding=port.rounding)
-    write_json(folder / "design.json", {"latency_cycles": int(rtl.latency), "ii": 1, "adder_cost": float(graph.cost)})
+    host.write(tracer, folder)
+    cost = {"adder_cost": float(graph.cost)}
+    write_json(folder / "design.json", {"latency_cycles": int(rtl.latency), "ii": 1, "notes": tracer.notes, **cost})
 
 
 def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
@@ -76,7 +78,7 @@ def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
             rtl._compile(openmp=False, nproc=1, _env=variables)
         except RuntimeError as error:
             raise ToolError(f"the simulation of {folder} does not build ({error})") from None
-        return np.asarray(rtl.predict(_on_grid(folder, x), n_threads=1), np.float64)
+        return host.outputs(folder, np.asarray(rtl.predict(host.inputs(folder, x), n_threads=1), np.float64))
 
 
 def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources: Sequence[str]) -> np.ndarray:
@@ -91,7 +93,7 @@ def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources
     latency = sink.schedule.bias
     cycles = len(x) + latency
     waves = {}
-    values = _on_grid(folder, x).reshape(len(x), -1)
+    values = host.inputs(folder, x)
     for element, name, weight in _port_bits(source):
         wave = np.zeros(cycles, bool)
         # floor division keeps two's complement: bit n of a negative number is that of its integer
@@ -102,7 +104,12 @@ def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources
     outputs = np.zeros((len(x), sink.size))
     for element, name, weight in _port_bits(sink):
         outputs[:, element] += weight * found[name][latency:]
-    return outputs
+    return host.outputs(folder, outputs)
+
+
+def reference(folder: Path, x: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """What the simulations are compared with: the file's outputs, or its last integers where those outputs are rounded."""
+    return host.reference(folder, x, expected)
 
 
 def _port_bits(signal: Any) -> Iterator[tuple[int, str, float]]:
@@ -123,16 +130,8 @@ def _pipeline(folder: Path) -> Any:
     return FSM.load(folder / "model/fsm.json.gz")
 
 
-def _on_grid(folder: Path, x: np.ndarray) -> np.ndarray:
-    """Jets as the input port holds them."""
-    from nanotrigger.qonnx.fixed_point import Quantiser
-
-    with np.load(folder / "port.npz", allow_pickle=False) as port:
-        return Quantiser(port["step"], port["low"], port["high"], str(port["rounding"]))(x)
-
-
 def design(folder: Path) -> dict[str, Any]:
-    """What `create_project` noted of the design: latency_cycles, ii, adder_cost."""
+    """What `create_project` noted of the design: latency_cycles, ii, adder_cost and notes."""
     from nanotrigger.results.records import read_json
 
     return read_json(folder / "design.json")

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from nanotrigger.flows import _verilog
-from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate  # noqa: F401  part of the contract
+from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate, reference  # noqa: F401  the contract
 from nanotrigger.flows.base import ResourceRecord
 
 accepts = ("qonnx",)
@@ -76,4 +76,5 @@ def read_report(folder: Path, params: Params) -> ResourceRecord:
         latency_ns=design["latency_cycles"] * params.clock_ns,
         ii=design["ii"],
         logic_delay_ns=yosys.longest_path_ns(folder / "sta.log"),
+        notes=tuple(design["notes"]),
     )

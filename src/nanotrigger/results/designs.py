@@ -42,6 +42,8 @@ def _compare(
     expected = np.load(outputs, allow_pickle=False)[:count]
     x = read_dataset(Path(dataset)).standardised("test").x[:count]
     count = len(x)
+    if reference := getattr(flow.module, "reference", None):
+        expected = reference(Path(project), x, expected)
     start = time.monotonic()
     found = np.asarray(run(Path(project), x, flow.params))
     if found.shape != expected.shape:
