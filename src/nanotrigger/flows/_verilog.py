@@ -22,10 +22,9 @@ FEW = 50_000
 """Vectors below which optimising the simulation costs more time than it saves."""
 
 
-class VerilogParams(HardwareParams):
-    """Keys of every flow that starts from this project's Verilog."""
+class ArithmeticParams(HardwareParams):
+    """Keys of every flow whose arithmetic alkaid lays out."""
 
-    latency_cutoff: PositiveFloat = Field(5.0, description="adder delays per pipeline stage, in alkaid's units")
     delay_constraint: int = Field(
         2, ge=-1, description="extra adder depth each matrix may spend on fewer adders; -1: any"
     )
@@ -34,39 +33,62 @@ class VerilogParams(HardwareParams):
     )
 
 
-def create_project(artifact: Path, kind: str, folder: Path, params: VerilogParams) -> None:
-    """Write Verilog, simulation sources and the format of the input port."""
-    from alkaid.codegen import RTLModel
+class VerilogParams(ArithmeticParams):
+    """Keys of every flow that starts from this project's Verilog."""
+
+    latency_cutoff: PositiveFloat = Field(5.0, description="adder delays per pipeline stage, in alkaid's units")
+
+
+def adder_graph(model: Any, params: ArithmeticParams) -> Any:
+    """The adders of a QONNX model (an onnx.ModelProto), before they are cut into clock cycles: an alkaid CombLogic."""
     from alkaid.trace import HWConfig, trace
 
-    from nanotrigger.qonnx.adder_graph import QONNXTracer, input_quantiser
+    from nanotrigger.qonnx.adder_graph import QONNXTracer
+
+    tracer = QONNXTracer(model, HWConfig(1, -1, -1), {"hard_dc": params.delay_constraint}, params.overflow)
+    return trace(*tracer.trace())
+
+
+def create_project(artifact: Path, kind: str, folder: Path, params: VerilogParams) -> None:
+    """Write Verilog, simulation sources and the format of the input port."""
     from nanotrigger.qonnx.execute import load_model
-    from nanotrigger.results.records import write_json
 
     model = load_model(artifact)
-    tracer = QONNXTracer(model, HWConfig(1, -1, -1), {"hard_dc": params.delay_constraint}, params.overflow)
-    graph = trace(*tracer.trace())
+    graph = adder_graph(model, params)
+    write_project(folder, model, graph, params, float(graph.cost), latency_cutoff=params.latency_cutoff)
+
+
+def write_project(
+    folder: Path, model: Any, logic: Any, params: HardwareParams, adder_cost: float | None, **pipeline: Any
+) -> None:
+    """Write the Verilog of `logic`, its simulation, the format of the input port, and design.json.
+
+    logic: an alkaid CombLogic, cut into clock cycles as `pipeline` says, or an FSM, which is one already.
+    adder_cost: alkaid's estimate of the LUTs, None where the adders are not alkaid's.
+    """
+    from alkaid.codegen import RTLModel
+
+    from nanotrigger.qonnx.adder_graph import input_quantiser
+    from nanotrigger.results.records import write_json
+
     rtl = RTLModel(
-        graph,
-        folder,
-        TOP,
-        latency_cutoff=params.latency_cutoff,
-        clock_period=params.clock_ns,
-        part_name=params.part,
-        print_latency=False,
+        logic, folder, TOP, clock_period=params.clock_ns, part_name=params.part, print_latency=False, **pipeline
     )
     rtl.write()
     port = input_quantiser(model)
     np.savez(folder / "port.npz", step=port.step, low=port.low, high=port.high, rounding=port.rounding)
-    write_json(folder / "design.json", {"latency_cycles": int(rtl.latency), "ii": 1, "adder_cost": float(graph.cost)})
+    write_json(folder / "design.json", {"latency_cycles": int(rtl.latency), "ii": 1, "adder_cost": adder_cost})
 
 
-def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
-    """Simulate the Verilog with Verilator, cycle by cycle, on jets put onto the grid of the input port."""
-    return _simulate(folder, folder, x, strict=True)
+def emulate(folder: Path, x: np.ndarray, params: HardwareParams, strict: bool = True) -> np.ndarray:
+    """Simulate the Verilog with Verilator, cycle by cycle, on jets put onto the grid of the input port.
+
+    strict: a lint warning is an error.
+    """
+    return _simulate(folder, folder, x, strict)
 
 
-def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources: Sequence[Path]) -> np.ndarray:
+def simulate_netlist(folder: Path, x: np.ndarray, params: HardwareParams, sources: Sequence[Path]) -> np.ndarray:
     """Simulate what synthesis made in place of the Verilog, in the same pipeline of clock cycles.
 
     sources: Verilog files that hold the synthesised module and the models of its cells.

@@ -113,15 +113,23 @@ class QONNXTracer(ALIRTracerPluginBase):
     """Replays a QONNX graph on alkaid's symbolic arrays.
 
     overflow: "wrap" lets hardware drop the high bits behind quantisers whose range the file says was traced;
-    "saturate" builds saturation everywhere.
+    "saturate" builds saturation everywhere. operators: replacements for entries of OPERATORS.
     """
 
     model: onnx.ModelProto
 
-    def __init__(self, model, hwconf: HWConfig, solver_options=None, overflow: str = "wrap"):
+    def __init__(
+        self,
+        model,
+        hwconf: HWConfig,
+        solver_options=None,
+        overflow: str = "wrap",
+        operators: dict[str, Callable] | None = None,
+    ):
         super().__init__(model, hwconf, solver_options)
         self.graph = Graph(model)
         self.overflow = overflow
+        self.operators = OPERATORS | (operators or {})
 
     def get_input_shapes(self):
         return [self.graph.shape[1:]]
@@ -142,12 +150,12 @@ class QONNXTracer(ALIRTracerPluginBase):
             if node.op_type in ("Quant", "IntQuant"):
                 self._quantise(node, values)
                 continue
-            if node.op_type not in OPERATORS:
+            if node.op_type not in self.operators:
                 raise ExportError(
                     f"operator {node.op_type} ({node.name}) cannot be built exactly; known: "
-                    f"{', '.join(sorted(OPERATORS))}, Quant."
+                    f"{', '.join(sorted(self.operators))}, Quant."
                 )
-            values[node.output[0]] = OPERATORS[node.op_type](*(values[name] for name in node.input))
+            values[node.output[0]] = self.operators[node.op_type](*(values[name] for name in node.input))
         return {graph.output: values[graph.output]}, [graph.output]
 
     def _quantise(self, node: onnx.NodeProto, values: dict) -> None:
