@@ -52,7 +52,7 @@ def compile_pipeline(
         (folder / stale).unlink(missing_ok=True)
     graph.save(folder / GRAPH)
     schedule = {
-        "clock_period_ps": round(clock_ns * 1000),
+        "clock_period_ps": max(1, round(clock_ns * 1000)),
         "delay_model": delay_model,
         "pipeline_stages": pipeline_stages,
     }
@@ -117,7 +117,7 @@ def _feasible_period_ps(read: dict[str, Any]) -> int | None:
     """The first clock period that has a schedule, doubling from the one that has none; None up to 64 times that."""
     schedule = read["schedule"]
     for doubling in range(1, 7):
-        period = max(schedule["clock_period_ps"], 1) * 2**doubling
+        period = schedule["clock_period_ps"] * 2**doubling
         try:
             _schedule(read["name"], {**schedule, "clock_period_ps": period})
         except RuntimeError:
