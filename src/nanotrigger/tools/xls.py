@@ -58,7 +58,7 @@ def compile_pipeline(
     }
     (folder / OPTIONS).write_text(json.dumps({"name": name, "schedule": schedule}, indent=1))
     try:
-        run_tool(["python", "-m", __name__, GRAPH, OPTIONS], folder, LOG, timeout_s)
+        run_tool([Path(sys.executable).name, "-m", __name__, GRAPH, OPTIONS], folder, LOG, timeout_s)
     except ToolError:
         log = (folder / LOG).read_text(errors="replace")
         where = f"{folder / LOG}: XLS finds no schedule"
