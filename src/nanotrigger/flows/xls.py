@@ -39,7 +39,8 @@ class Params(ArithmeticParams, XilinxParams):
         "sky130", description="XLS' delays of operations, by which it schedules to clock_ns"
     )
     pipeline_stages: PositiveInt | None = Field(
-        None, description="clock cycles from the input to the output register; as few as clock_ns allows if absent"
+        None,
+        description="clock cycles from input to output register, in equal shares; as few as clock_ns allows if absent",
     )
 
 

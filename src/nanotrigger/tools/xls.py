@@ -43,7 +43,7 @@ def compile_pipeline(
     """Optimise and schedule an alkaid CombLogic as a pipeline with registered ports; return the Verilog in `folder`.
 
     name: of the module, whose ports are clk, model_inp and model_out. delay_model: one of XLS' own. pipeline_stages: clock
-    cycles of logic between the ports' registers; as few as the clock allows if None.
+    cycles between the ports' registers, with equal shares of the logic; as few as the clock allows if None.
     Raises ToolError naming the key if no schedule meets the clock, or if XLS crashes or takes too long.
     """
     xls_version()
@@ -87,7 +87,11 @@ def main(graph: str, options: str) -> None:
     package, _ = build_xls_function(CombLogic.load(graph), read["name"])
     Path(IR).write_text(package.to_string())
     try:
-        Path(VERILOG).write_text(_schedule(read["name"], read["schedule"]))
+        verilog = _schedule(read["name"], read["schedule"])
+        if read["schedule"]["pipeline_stages"]:
+            # with a clock XLS fills the first stages up to it and leaves the last ones empty; without one it balances them
+            verilog = _schedule(read["name"], {**read["schedule"], "clock_period_ps": None})
+        Path(VERILOG).write_text(verilog)
     except RuntimeError as error:
         if CLOCK in str(error) and (period := _feasible_period_ps(read)):
             print(f"feasible clock_period_ps={period}")
