@@ -74,4 +74,4 @@ def estimates_table(models: pd.DataFrame, hardware: pd.DataFrame) -> pd.DataFram
             table.loc[rows.index, "law"] = left_out(rows)
     for name in ESTIMATES:
         table[f"error_{name}"] = table[name] / table.lut - 1
-    return table
+    return table.astype({"fitted_models": int})
