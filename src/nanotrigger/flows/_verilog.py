@@ -22,10 +22,9 @@ FEW = 50_000
 """Vectors below which optimising the simulation costs more time than it saves."""
 
 
-class VerilogParams(HardwareParams):
-    """Keys of every flow that starts from this project's Verilog."""
+class ArithmeticParams(HardwareParams):
+    """Keys of every flow whose arithmetic alkaid lays out."""
 
-    latency_cutoff: PositiveFloat = Field(5.0, description="adder delays per pipeline stage, in alkaid's units")
     delay_constraint: int = Field(
         2, ge=-1, description="extra adder depth each matrix may spend on fewer adders; -1: any"
     )
@@ -34,36 +33,56 @@ class VerilogParams(HardwareParams):
     )
 
 
-def create_project(artifact: Path, kind: str, folder: Path, params: VerilogParams) -> None:
-    """Write Verilog, simulation sources, and what a host does before and behind the hardware."""
-    from alkaid.codegen import RTLModel
+class VerilogParams(ArithmeticParams):
+    """Keys of every flow that starts from this project's Verilog."""
+
+    latency_cutoff: PositiveFloat = Field(5.0, description="adder delays per pipeline stage, in alkaid's units")
+
+
+def adder_graph(artifact: Path, params: ArithmeticParams) -> tuple[Any, Any]:
+    """A QONNX file's tracer, which knows its ports, and its adders before they are cut into clock cycles (a CombLogic)."""
     from alkaid.trace import HWConfig, trace
 
     from nanotrigger.qonnx.adder_graph import QONNXTracer
     from nanotrigger.qonnx.execute import load_model
+
+    options = {"hard_dc": params.delay_constraint}
+    tracer = QONNXTracer(load_model(artifact), HWConfig(1, -1, -1), options, params.overflow)
+    return tracer, trace(*tracer.trace())
+
+
+def create_project(artifact: Path, kind: str, folder: Path, params: VerilogParams) -> None:
+    """Write Verilog, simulation sources, and what a host does before and behind the hardware."""
+    tracer, graph = adder_graph(artifact, params)
+    write_project(folder, tracer, graph, params, float(graph.cost), latency_cutoff=params.latency_cutoff)
+
+
+def write_project(
+    folder: Path, tracer: Any, logic: Any, params: HardwareParams, adder_cost: float | None, **pipeline: Any
+) -> None:
+    """Write the Verilog of `logic`, its simulation, the host's part, and design.json.
+
+    logic: an alkaid CombLogic, cut into clock cycles as `pipeline` says, or an FSM, which is one already.
+    adder_cost: alkaid's estimate of the LUTs, None where the adders are not alkaid's.
+    """
+    from alkaid.codegen import RTLModel
+
     from nanotrigger.results.records import write_json
 
-    tracer = QONNXTracer(
-        load_model(artifact), HWConfig(1, -1, -1), {"hard_dc": params.delay_constraint}, params.overflow
-    )
-    graph = trace(*tracer.trace())
     rtl = RTLModel(
-        graph,
-        folder,
-        TOP,
-        latency_cutoff=params.latency_cutoff,
-        clock_period=params.clock_ns,
-        part_name=params.part,
-        print_latency=False,
+        logic, folder, TOP, clock_period=params.clock_ns, part_name=params.part, print_latency=False, **pipeline
     )
     rtl.write()
     host.write(tracer, folder)
-    cost = {"adder_cost": float(graph.cost)}
-    write_json(folder / "design.json", {"latency_cycles": int(rtl.latency), "ii": 1, "notes": tracer.notes, **cost})
+    latency = {"latency_cycles": int(rtl.latency), "ii": 1}
+    write_json(folder / "design.json", {**latency, "notes": tracer.notes, "adder_cost": adder_cost})
 
 
-def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
-    """Simulate the Verilog with Verilator, cycle by cycle, on jets put onto the grid of the input port."""
+def emulate(folder: Path, x: np.ndarray, params: HardwareParams, strict: bool = True) -> np.ndarray:
+    """Simulate the Verilog with Verilator, cycle by cycle, on jets put onto the grid of the input port.
+
+    strict: a lint warning is an error.
+    """
     from alkaid.codegen import RTLModel
 
     from nanotrigger.errors import ToolError
@@ -71,6 +90,7 @@ def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
     from nanotrigger.tools.verilator import provide
 
     rtl = RTLModel(_pipeline(folder), folder, TOP, ternary_fuse=False)
+    rtl._dirty = not strict
     # measured: without optimisation a design builds in two thirds of the time and simulates ten times slower
     variables = provide(folder / "sim/bin", "-O0" if len(x) < FEW else "-O1")
     with environment(variables):
@@ -81,7 +101,7 @@ def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
         return host.outputs(folder, np.asarray(rtl.predict(host.inputs(folder, x), n_threads=1), np.float64))
 
 
-def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources: Sequence[str]) -> np.ndarray:
+def simulate_netlist(folder: Path, x: np.ndarray, params: HardwareParams, sources: Sequence[str]) -> np.ndarray:
     """Simulate what synthesis made in place of the Verilog, in the same pipeline of clock cycles.
 
     sources: Verilog files in `folder`, or yosys' own behind `+/`: the synthesised module and the models of its cells.

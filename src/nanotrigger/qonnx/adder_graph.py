@@ -44,8 +44,9 @@ class QONNXTracer(ALIRTracerPluginBase):
     """Replays a QONNX graph on alkaid's symbolic arrays.
 
     overflow: "wrap" lets hardware drop the high bits behind quantisers whose range the file says was traced;
-    "saturate" builds saturation everywhere. After `trace`, `cut` is the Exact tensor at which the hardware ends, `port` the
-    name of the tensor at which it starts, and `notes` what a reader of its figures must know.
+    "saturate" builds saturation everywhere. multiply: builds a product of matrices; alkaid's shared adders if absent.
+    After `trace`, `cut` is the Exact tensor at which the hardware ends, `port` the name of the tensor at which it starts,
+    and `notes` what a reader of its figures must know.
     """
 
     model: onnx.ModelProto
@@ -53,10 +54,11 @@ class QONNXTracer(ALIRTracerPluginBase):
     port: str
     notes: list[str]
 
-    def __init__(self, model, hwconf: HWConfig, solver_options=None, overflow: str = "wrap"):
+    def __init__(self, model, hwconf: HWConfig, solver_options=None, overflow="wrap", multiply=np.matmul):
         super().__init__(model, hwconf, solver_options)
         self.graph = Graph(model)
         self.overflow = overflow
+        self.multiply = multiply
 
     def get_input_shapes(self):
         return [self.graph.shape[1:]]
@@ -69,7 +71,7 @@ class QONNXTracer(ALIRTracerPluginBase):
         return (FVArray.from_kif(k, i, f, self.hwconf, 0, self.solver_options),)
 
     def apply_model(self, verbose, inputs):
-        graph, walk = self.graph, Walk(self.graph)
+        graph, walk = self.graph, Walk(self.graph, self.multiply)
         values: dict[str, Tensor] = {}
         try:
             _, scale, self.port = input_port(graph)

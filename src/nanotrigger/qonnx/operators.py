@@ -22,9 +22,13 @@ FLOAT32_BITS = 24
 
 @dataclass
 class Walk:
-    """The state of one pass over a graph: constants with their grids, and what the reader of the result must know."""
+    """The state of one pass over a graph.
+
+    multiply: builds a product of matrices; grids: scales of quantised constants; notes: what a reader of the result must know.
+    """
 
     graph: Graph
+    multiply: Callable[[FVArray, np.ndarray], FVArray] = np.matmul
     grids: dict[str, np.ndarray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -229,7 +233,7 @@ def _product_of(walk: Walk, node: onnx.NodeProto, a: Exact, b: Exact) -> Exact:
         raise ExportError(
             f"{where(node)}: its weights are floating-point numbers ({wide} bits); quantise them with a Quant node."
         )
-    value = left.value @ right.value
+    value = walk.multiply(left.value, right.value)
     scale = left.scale[..., :1] * right.scale[:1, :]
     result = _result(value, scale, node)
     if _name(node) not in walk.graph.doubles and (wide := bits(result)) > FLOAT32_BITS:
