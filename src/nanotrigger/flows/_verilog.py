@@ -66,10 +66,12 @@ def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
     return _simulate(folder, folder, x, strict=True)
 
 
-def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources: Sequence[Path]) -> np.ndarray:
+def simulate_netlist(
+    folder: Path, x: np.ndarray, params: VerilogParams, sources: Sequence[Path], defines: Sequence[str] = ()
+) -> np.ndarray:
     """Simulate what synthesis made in place of the Verilog, in the same pipeline of clock cycles.
 
-    sources: Verilog files that hold the synthesised module and the models of its cells.
+    sources: Verilog files that hold the synthesised module and the models of its cells; defines: macros set for them.
     """
     bench = folder / "netlist"
     shutil.rmtree(bench, ignore_errors=True)
@@ -78,12 +80,12 @@ def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources
     shutil.copy(folder / "src" / f"{TOP}_wrapper.v", bench / "src")
     for source in sources:
         shutil.copy(source, bench / "src")
-    outputs = _simulate(folder, bench, x, strict=False)
+    outputs = _simulate(folder, bench, x, strict=False, defines=defines)
     shutil.rmtree(bench)
     return outputs
 
 
-def _simulate(folder: Path, bench: Path, x: np.ndarray, strict: bool) -> np.ndarray:
+def _simulate(folder: Path, bench: Path, x: np.ndarray, strict: bool, defines: Sequence[str] = ()) -> np.ndarray:
     """Build the simulation that lies in `bench` and run the jets through it. strict: a lint warning is an error."""
     from alkaid.codegen import RTLModel
     from alkaid.stateful import FSM
@@ -100,7 +102,8 @@ def _simulate(folder: Path, bench: Path, x: np.ndarray, strict: bool) -> np.ndar
     # measured: without optimisation a design builds in two thirds of the time and simulates ten times slower
     variables = provide(bench / "sim/bin", "-O0" if len(x) < FEW else "-O1")
     if not strict:
-        variables["VERILATOR_FLAGS"] = "-Wno-fatal -Wno-lint -Wno-style -Wno-UNOPTFLAT -Wno-SPECIFYIGN"
+        flags = ["-Wno-fatal -Wno-lint -Wno-style -Wno-UNOPTFLAT -Wno-SPECIFYIGN", *(f"-D{name}" for name in defines)]
+        variables["VERILATOR_FLAGS"] = " ".join(flags)
     with environment(variables):
         try:
             rtl._compile(openmp=False, nproc=1, _env=variables)
