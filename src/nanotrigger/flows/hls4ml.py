@@ -169,7 +169,9 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
             clock_period=params.clock_ns,
         )
     except (NotImplementedError, AssertionError, ValueError) as error:
-        raise ToolError(f"{artifact}: hls4ml does not build it with {params.backend}, {params.io_type}: {error}") from None
+        raise ToolError(
+            f"{artifact}: hls4ml does not build it with {params.backend}, {params.io_type}: {error}"
+        ) from None
     check_overrides(project, overrides)
     project.write()
     (source,) = project.get_input_variables()

@@ -43,7 +43,7 @@ def read_csynth(path: Path) -> ResourceRecord:
         raise ToolError(f"{path}: has no AreaEstimates/Resources; this version of the report is not known")
     # renamed from DSP48E to DSP with Vitis
     dsp = "DSP" if resources.find("DSP") is not None else "DSP48E"
-    best, cycles = number(f"{overall}/Best-caseLatency"), number(f"{overall}/Worst-caseLatency")
+    cycles, best = number(f"{overall}/Worst-caseLatency"), number(f"{overall}/Best-caseLatency")
     target, estimate = (
         decimal(path, where, text(where))
         for where in (
