@@ -104,7 +104,8 @@ def emulate(folder: Path, x: np.ndarray, params: HardwareParams, strict: bool = 
 def simulate_netlist(folder: Path, x: np.ndarray, params: HardwareParams, sources: Sequence[str]) -> np.ndarray:
     """Simulate what synthesis made in place of the Verilog, in the same pipeline of clock cycles.
 
-    sources: Verilog files in `folder`, or yosys' own behind `+/`: the synthesised module and the models of its cells.
+    sources: what yosys' `read_verilog` takes, in `folder` or yosys' own behind `+/`: the synthesised module and the models
+    of its cells.
     """
     from nanotrigger.tools.aiger import netlist_graph
 

@@ -6,7 +6,8 @@ A flow is a module with
 - `accepts`: the artifact kinds it takes, the preferred one first;
 - `requires`: programs without which it cannot even emulate; the workflow refuses to start without them;
 - `create_project(artifact, kind, folder, params)`: write the project;
-- `emulate(folder, x, params)`: outputs (jets, classes) float64 of the hardware description for standardised jets;
+- `emulate(folder, x, params)`: outputs (jets, classes) float64 of the hardware description for standardised jets; raises
+  NotRun with the reason where that needs a program that is not there;
 - `synthesize(folder, params)`: run the tools; returns `{}`, or `{"status": reason}` where they are not there;
 - `read_report(folder, params)`: a ResourceRecord from what synthesis left. Raises ToolError if it does not understand it.
 
