@@ -32,7 +32,7 @@ def stand_in(tmp_path, monkeypatch):
     ]:
         (tmp_path / f"{name}.rpt").write_text((HANDMADE / f"handmade_vivado_{source}.rpt").read_text())
     (tmp_path / "project").mkdir()
-    (tmp_path / "project/design.json").write_text('{"latency_cycles": 4, "ii": 1, "adder_cost": 700.5}')
+    (tmp_path / "project/design.json").write_text('{"latency_cycles": 4, "ii": 1, "adder_cost": 700.5, "notes": []}')
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]]))
 

@@ -6,13 +6,13 @@ import re
 import numpy as np
 import onnx
 import pytest
-from test_adder_graph import quant
 from test_export import dense, network
+from test_operators import Network
 
 from nanotrigger.errors import ExportError, ToolError
 from nanotrigger.flows import xls
 from nanotrigger.flows._verilog import design
-from nanotrigger.qonnx.adder_graph import input_quantiser
+from nanotrigger.qonnx import host
 from nanotrigger.qonnx.execute import execute
 from nanotrigger.qonnx.export import write_qonnx
 from nanotrigger.qonnx.fixed_point import FixedPointNetwork, Quantiser, lsb
@@ -81,7 +81,7 @@ def test_pipeline_equals_the_file_and_is_as_late_as_it_says(keys, model, project
     folder, x = project(**keys), jets(0, 400)
     expected = execute(model, x)[0]
     np.testing.assert_array_equal(xls.emulate(folder, x, xls.Params(**keys)), expected)
-    grid = input_quantiser(onnx.load(model))(x)
+    grid = host.inputs(folder, x)
     first, second = 0, int(np.flatnonzero((expected != expected[0]).all(1))[0])
     edges, old, seen = measured_latency(folder, grid[first], grid[second])
     assert old == tuple(expected[first]) and seen[-1] == tuple(expected[second])
@@ -193,7 +193,7 @@ def test_multipliers_equal_the_file(bits, tmp_path):
     """And stay multiplications: one per input and odd part of its weights, as shifts and signs cost nothing."""
     net = network(bits, seed=bits)
     write_qonnx(net, tmp_path / "m.onnx", {})
-    graph = multiplier_graph(onnx.load(tmp_path / "m.onnx"), "wrap")
+    _, graph = multiplier_graph(tmp_path / "m.onnx", xls.Params())
     x = np.random.default_rng(0).normal(size=(2000, 16), scale=4).astype(np.float32)
     found = graph.predict(net.layers[0].input(x), n_threads=1)
     np.testing.assert_array_equal(found, execute(tmp_path / "m.onnx", x)[0])
@@ -201,10 +201,11 @@ def test_multipliers_equal_the_file(bits, tmp_path):
     assert products == sum(len(set(np.abs(w / lsb(w))[w != 0])) for layer in net.layers for w in layer.weight)
 
 
-def test_a_product_with_a_constant_in_front_is_refused():
-    nodes = [quant("q", "x"), (onnx.helper.make_node("MatMul", ["w", "q"], ["y"]), [])]
-    nodes[1][1].append(onnx.numpy_helper.from_array(np.ones((4, 1), np.float32), "w"))
-    from test_adder_graph import small
-
-    with pytest.raises(ExportError, match="an activation with a constant matrix alone"):
-        multiplier_graph(small(*nodes), "wrap")
+def test_multipliers_refuse_what_is_no_product_with_a_constant(tmp_path):
+    n = Network((1, 4), bits=4)
+    n.add("Transpose", n.last, perm=[1, 0])
+    n.add("MatMul", n.nodes[0].output[0], n.last)
+    n.quant()
+    onnx.save(n.model(), tmp_path / "m.onnx")
+    with pytest.raises(ExportError, match="products of an activation with a constant matrix alone"):
+        multiplier_graph(tmp_path / "m.onnx", xls.Params())
