@@ -1,4 +1,4 @@
-# quickstart | paper | test | lint: each first installs what it needs into .venv, from requirements.lock.
+# quickstart | paper | synth | test | lint: each first installs what it needs into .venv, from requirements.lock.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: quickstart paper test lint lock install clean-environment
+.PHONY: quickstart paper synth test lint lock install clean-environment
 
 quickstart: install
 	$(BIN)/python -m nanotrigger.run --configfile config/quickstart.yaml --cores $(CORES)
 
 paper: install
 	$(BIN)/python -m nanotrigger.run --cores $(CORES)
+
+# make synth MODEL=model.onnx [INPUT='fixed<16,6>'] [FLOWS=rtl,asic] [VECTORS=vectors.npz]
+synth: install
+	$(BIN)/python -m nanotrigger.synth '$(MODEL)' $(if $(INPUT),--input '$(INPUT)') $(if $(VECTORS),--vectors '$(VECTORS)') --flows '$(or $(FLOWS),rtl)' --cores $(CORES)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal

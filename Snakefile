@@ -7,7 +7,13 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
+
+
+if RUN.dataset:
+
+    include: "workflow/rules/data.smk"
+
+
 include: "workflow/rules/train.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/emulate.smk"
@@ -25,3 +31,14 @@ rule all:
     default_target: True
     input:
         final_outputs(),
+
+
+onstart:
+    Path(RESULTS, "tables/hardware_unfinished.csv").unlink(missing_ok=True)
+
+
+onerror:
+    if table := write_unfinished(
+        PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED
+    ):
+        print(f"Designs so far, and what failed in the others: {table}")

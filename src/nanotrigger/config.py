@@ -86,7 +86,7 @@ class Run(StrictModel):
     """What a run selects from the definitions."""
 
     name: Name = Field(description="folder of results/ to which everything is written")
-    dataset: Name = Field(description="a key of datasets")
+    dataset: Name | None = Field(description="a key of datasets; null where every model brings its own vectors")
     models: tuple[Name, ...] = Field(min_length=1, description="keys of models")
     flows: tuple[Name, ...] = Field((), description="keys of flows")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, description="seeds of the replicas of every model")
@@ -146,7 +146,7 @@ def load_config(content: Mapping[str, Any]) -> Config:
     """
     config = validate(Config, content)
     for kind, names, known in (
-        ("dataset", [config.run.dataset], config.datasets),
+        ("dataset", [config.run.dataset] if config.run.dataset else [], config.datasets),
         ("models", config.run.models, config.models),
         ("flows", config.run.flows, config.flows),
     ):

@@ -32,6 +32,17 @@ class Stanza:
     module: ModuleType
     models: tuple[Model, ...]
 
+    @property
+    def steps(self) -> tuple[Any, ...]:
+        """What its method makes before training."""
+        return tuple(s for s in getattr(self.module, "steps", ()) if s.needed(self.models[0].params))
+
+    @property
+    def own_vectors(self) -> bool:
+        """Whether its models are run on vectors of their own, and need no dataset."""
+        own = getattr(self.module, "own_vectors", None)
+        return own is not None and own(self.models[0].params)
+
     def keys(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
         """The different values that its models have for those keys, as plain data."""
         values = [model.params.model_dump(mode="json", include=set(names)) for model in self.models]
@@ -91,8 +102,7 @@ class Plan:
 
     def jobs(self, stanza: str, folder: Path, inputs: Path) -> list[Job]:
         """What a stanza trains: its models with every seed, below `folder`; its steps lie in `inputs`."""
-        steps = getattr(self.stanzas[stanza].module, "steps", ())
-        made = {step.output: inputs / step.output for step in steps}
+        made = {step.output: inputs / step.output for step in self.stanzas[stanza].steps}
         return [
             Job(model.name, model.params, seed, folder / model.name / f"seed{seed}", made)
             for model in self.stanzas[stanza].models
@@ -146,6 +156,8 @@ def make_plan(config: Config) -> Plan:
         flows[name] = Flow(name, module, validate(module.Params, keys, f"flows.{name}"))
     stanzas = {name: defined[name] for name in config.run.models}
     flows = {name: flows[name] for name in config.run.flows}
+    if config.run.dataset is None and (needy := [s.name for s in stanzas.values() if not s.own_vectors]):
+        raise ConfigError(f"config: run.dataset: is null, but {', '.join(needy)} needs one. Name a key of datasets.")
     models: dict[str, Model] = {}
     for stanza in stanzas.values():
         for model in stanza.models:

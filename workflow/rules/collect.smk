@@ -46,7 +46,7 @@ rule collect:
         runtime=10,
     params:
         skipped=[vars(s) for s in PLAN.skipped],
-        dataset=DATA_STANZA.model_dump(mode="json"),
+        dataset=DATA_STANZA.model_dump(mode="json") if DATA_STANZA else None,
     message:
         "Collecting the tables of {RUN.name}"
     script:

@@ -1,5 +1,6 @@
 """What all rules share: the validated plan, and where things lie."""
 
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -8,6 +9,7 @@ from nanotrigger.config import load_config
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
+from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
 try:
@@ -28,9 +30,10 @@ except NanotriggerError as error:
     raise WorkflowError(str(error)) from None
 
 RUN = PLAN.config.run
+STARTED = time.time()
 RESULTS = f"results/{RUN.name}"
-DATASET = f"{RESULTS}/data/{RUN.dataset}.h5"
-DATA_STANZA = PLAN.config.datasets[RUN.dataset]
+DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
+DATA_STANZA = PLAN.config.datasets.get(RUN.dataset)
 LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
@@ -73,18 +76,30 @@ def sources(*patterns: str) -> list[str]:
 
 
 def find_step(wildcards):
-    method = PLAN.stanzas[wildcards.stanza].module
     return next(
         step
-        for step in getattr(method, "steps", ())
+        for step in PLAN.stanzas[wildcards.stanza].steps
         if step.output == wildcards.artifact
     )
 
 
 def step_files(stanza: str) -> list[str]:
     """What a stanza's method makes before training."""
-    steps = getattr(PLAN.stanzas[stanza].module, "steps", ())
-    return [f"{RESULTS}/training/{stanza}/{step.output}" for step in steps]
+    return [
+        f"{RESULTS}/training/{stanza}/{step.output}"
+        for step in PLAN.stanzas[stanza].steps
+    ]
+
+
+def training_data(wildcards):
+    return [] if PLAN.stanzas[wildcards.stanza].own_vectors else DATASET
+
+
+def vectors(wildcards):
+    """What a model is tested on: the dataset, or vectors of its own."""
+    stanza = PLAN.stanzas[PLAN.models[wildcards.model].stanza]
+    own = f"{RESULTS}/training/{stanza.name}/vectors.npz"
+    return own if stanza.own_vectors else DATASET
 
 
 def method_sources(wildcards):

@@ -28,7 +28,7 @@ rule create_project:
 rule emulate:
     input:
         project=hardware_file("project"),
-        data=DATASET,
+        vectors=vectors,
         outputs=model_file("outputs.npy"),
     output:
         hardware_file("emulation.json"),

@@ -4,7 +4,7 @@
 rule export:
     input:
         trained=trained,
-        data=DATASET,
+        vectors=vectors,
         code=sources("qonnx/*.py"),
     output:
         artifacts=directory(model_file("model")),
@@ -35,7 +35,7 @@ rule check_export:
         qonnx=model_file("model.onnx"),
         predictions=model_file("predictions.npy"),
         costs=model_file("costs.json"),
-        data=DATASET,
+        vectors=vectors,
         code=sources("qonnx/execute.py", "results/metrics.py"),
     output:
         metrics=model_file("metrics.json"),

@@ -13,11 +13,13 @@ AVAILABLE = {
     "outputs": over_models("outputs.npy"),
     "steps": STEP_FILES,
 }
-DRAWN = [
-    name
-    for name, plot in PLOTS.items()
-    if plot.applies({Path(f).name for f in STEP_FILES}, bool(PLAN.pairs))
-]
+GIVEN = {
+    *(Path(f).name for f in STEP_FILES),
+    *(["data"] if DATASET else []),
+    *(["hardware"] if PLAN.pairs else []),
+    *(["trained"] if not all(s.own_vectors for s in PLAN.stanzas.values()) else []),
+}
+DRAWN = [name for name, plot in PLOTS.items() if plot.applies(GIVEN)]
 FIGURE_FILES = expand(
     f"{RESULTS}/figures/{{figure}}.{{suffix}}",
     figure=DRAWN,

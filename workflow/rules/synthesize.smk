@@ -46,7 +46,7 @@ rule simulate_netlist:
     input:
         project=hardware_file("project"),
         synthesis=hardware_file("synthesis.json"),
-        data=DATASET,
+        vectors=vectors,
         outputs=model_file("outputs.npy"),
     output:
         hardware_file("netlist.json"),

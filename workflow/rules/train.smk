@@ -33,7 +33,7 @@ rule prepare:
 
 rule train:
     input:
-        data=DATASET,
+        data=training_data,
         steps=lambda wildcards: step_files(wildcards.stanza),
         code=method_sources,
     output:

@@ -3,4 +3,4 @@ from nanotrigger.results.designs import emulate
 
 with job(snakemake) as plan:
     flow = plan.flows[snakemake.wildcards.flow]
-    emulate(flow, snakemake.input.project, snakemake.input.data, snakemake.input.outputs, snakemake.output[0])
+    emulate(flow, snakemake.input.project, snakemake.input.vectors, snakemake.input.outputs, snakemake.output[0])

@@ -8,6 +8,6 @@ with job(snakemake) as plan:
         model,
         int(snakemake.wildcards.seed),
         trained=snakemake.input.trained,
-        dataset=snakemake.input.data,
+        vectors=snakemake.input.vectors,
         output=snakemake.output,
     )

@@ -5,8 +5,7 @@ from nanotrigger.job import job
 
 with job(snakemake) as plan:
     output = Path(snakemake.output[0])
-    method = plan.stanzas[snakemake.wildcards.stanza].module
-    step = next(step for step in method.steps if step.output == output.name)
+    step = next(s for s in plan.stanzas[snakemake.wildcards.stanza].steps if s.output == output.name)
     data = read_dataset(snakemake.input.data) if step.data else None
     jobs = plan.jobs(snakemake.wildcards.stanza, output.parent / "trained", output.parent)
     step.run(data, jobs, {name: output.parent / name for name in step.needs}, output)

@@ -4,4 +4,4 @@ from nanotrigger.results.designs import simulate_netlist
 with job(snakemake) as plan:
     source = snakemake.input
     flow = plan.flows[snakemake.wildcards.flow]
-    simulate_netlist(flow, source.project, source.data, source.outputs, source.synthesis, snakemake.output[0])
+    simulate_netlist(flow, source.project, source.vectors, source.outputs, source.synthesis, snakemake.output[0])

@@ -6,4 +6,5 @@ from nanotrigger.job import job
 with job(snakemake) as plan:
     folder = Path(snakemake.output[0])
     jobs = plan.jobs(snakemake.wildcards.stanza, folder, folder.parent)
-    plan.stanzas[snakemake.wildcards.stanza].module.train(read_dataset(snakemake.input.data), jobs)
+    data = read_dataset(snakemake.input.data) if snakemake.input.data else None
+    plan.stanzas[snakemake.wildcards.stanza].module.train(data, jobs)

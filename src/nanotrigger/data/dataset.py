@@ -20,10 +20,13 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Jets of one split. x: (jets, 16) float32, physical units; y: (jets,) int8, index into CLASSES."""
+    """Jets of one split. x: (jets, 16) float32, physical units; y: (jets,) int8, index into CLASSES.
+
+    A model from elsewhere may have vectors of another shape, and no labels.
+    """
 
     x: np.ndarray
-    y: np.ndarray
+    y: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -108,3 +111,17 @@ def read_dataset(path: Path) -> Dataset:
     for name, part in splits.items():
         check_jets(part.x, part.y, f"{path} split {name}")
     return Dataset(**splits, mean=mean, std=std, source=str(source))
+
+
+def read_vectors(path: Path) -> Split:
+    """What a model is tested on: a dataset's test split, standardised, or the vectors of an .npz file.
+
+    Labels y are None where the file has none. Raises DataError that names the file if it cannot be read.
+    """
+    if Path(path).suffix != ".npz":
+        return read_dataset(path).standardised("test")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return Split(file["x"], file["y"] if "y" in file.files else None)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: not readable vectors ({error}). Delete it and run again.") from None

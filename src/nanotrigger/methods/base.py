@@ -10,7 +10,8 @@ A method is a module with
 - `export(folder, kind, path, metadata)`: write the artifact of that kind; returns its costs (see `qonnx.costs.summary`).
 
 Optional: `sweepable`, the keys in which models of one stanza may differ (any if absent); `steps`, a tuple of Step:
-what is made once per stanza before training, each an output of the DAG of its own.
+what is made once per stanza before training, each an output of the DAG of its own; `own_vectors(params)`, true where a
+model is run on what its step `vectors.npz` holds (x, and labels y where known) instead of the run's dataset.
 Importing a method must be cheap: heavy libraries are imported in the functions that use them.
 """
 
@@ -49,7 +50,8 @@ class Step:
     """Something a stanza makes once, before training.
 
     output: file name; needs: outputs of earlier steps; keys: the stanza's keys it depends on, and no other;
-    run(data, jobs, inputs, output): does it. data: a Dataset, or None where `data` is False.
+    run(data, jobs, inputs, output): does it. data: a Dataset, or None where `data` is False. needed(params): whether a
+    stanza has this step.
     """
 
     output: str
@@ -57,6 +59,7 @@ class Step:
     needs: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     data: bool = True
+    needed: Callable[[Any], bool] = lambda params: True
 
 
 @dataclass(frozen=True)

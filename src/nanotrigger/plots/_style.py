@@ -59,8 +59,10 @@ def draw(name: str, plan: Plan, inputs: Any, outputs: Any) -> None:
 def accuracy_points(axes: Any, table: Any, x: str, methods: list[str]) -> None:
     """Accuracy with its 95 % interval against a cost; names beside the points, in turn above and below.
 
-    methods: all methods of the run, so that each has one colour and marker in every figure.
+    methods: all methods of the run, so that each has one colour and marker in every figure. Models without labelled
+    vectors have no accuracy and no point.
     """
+    table = table.dropna(subset=["accuracy", x])
     for i, method in enumerate(methods):
         rows = table[table.method == method]
         if not len(rows):

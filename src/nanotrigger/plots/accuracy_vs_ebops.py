@@ -11,8 +11,8 @@ from nanotrigger.plots._style import accuracy_points
 needs = ("models",)
 
 
-def applies(step_files, hardware):
-    return True
+def applies(available):
+    return "data" in available
 
 
 def plot(plan, inputs):

@@ -11,8 +11,8 @@ from nanotrigger.plots._style import accuracy_points
 needs = ("models", "hardware")
 
 
-def applies(step_files, hardware):
-    return hardware
+def applies(available):
+    return {"data", "hardware"} <= available
 
 
 def plot(plan, inputs):

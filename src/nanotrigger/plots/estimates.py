@@ -22,8 +22,8 @@ PUBLISHED = PowerLaw(0.985, np.nan)
 LABELS = {"ebops": "EBOPs", "law": "law, model\nleft out", "adder_cost": "alkaid's cost"}
 
 
-def applies(step_files, hardware):
-    return hardware
+def applies(available):
+    return "hardware" in available
 
 
 def plot(plan, inputs):

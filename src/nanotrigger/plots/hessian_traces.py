@@ -16,8 +16,8 @@ from nanotrigger.results.records import read_json
 needs = ("steps",)
 
 
-def applies(step_files, hardware):
-    return {"traces.npz", "allocation.json"} <= step_files
+def applies(available):
+    return {"traces.npz", "allocation.json"} <= available
 
 
 def plot(plan, inputs):

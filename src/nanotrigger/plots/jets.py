@@ -20,8 +20,8 @@ PANELS = {
 }
 
 
-def applies(step_files, hardware):
-    return True
+def applies(available):
+    return "data" in available
 
 
 def plot(plan, inputs):

@@ -20,8 +20,8 @@ EFFICIENCIES = np.linspace(0.05, 1, 96)
 LINES = ["-", "--", ":", "-."]
 
 
-def applies(step_files, hardware):
-    return True
+def applies(available):
+    return "data" in available
 
 
 def plot(plan, inputs):
@@ -30,7 +30,7 @@ def plot(plan, inputs):
     rows = []
     for i, path in enumerate(map(Path, inputs.outputs)):
         model, seed = path.parent.parent.name, path.parent.name
-        if seed != f"seed{plan.seeds[0]}":
+        if seed != f"seed{plan.seeds[0]}" or plan.stanzas[plan.models[model].stanza].own_vectors:
             continue
         scores = softmax(np.load(path, allow_pickle=False), 1)
         for label, (ax, name) in enumerate(zip(axes, CLASSES, strict=True)):

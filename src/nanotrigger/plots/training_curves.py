@@ -14,15 +14,16 @@ from nanotrigger.plots._style import COLOURS
 needs = ("histories",)
 
 
-def applies(step_files, hardware):
-    return True
+def applies(available):
+    return "trained" in available
 
 
 def plot(plan, inputs):
     tables = []
     for path in map(Path, inputs.histories):
         model, seed = path.parent.parent.name, path.parent.name
-        tables.append(pd.read_csv(path).assign(model=model, seed=int(seed.removeprefix("seed"))))
+        if len(history := pd.read_csv(path)):  # a model from elsewhere was not trained here
+            tables.append(history.assign(model=model, seed=int(seed.removeprefix("seed"))))
     table = pd.concat(tables)
     table["stanza"] = table.model.map(lambda m: plan.models[m].stanza)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9))

@@ -16,15 +16,15 @@ from nanotrigger.results.records import read_json
 needs = ("metrics",)
 
 
-def applies(step_files, hardware):
-    return True
+def applies(available):
+    return "trained" in available
 
 
 def plot(plan, inputs):
     rows = []
     for path in map(Path, inputs.metrics):
         model, seed = path.parent.parent.name, int(path.parent.name.removeprefix("seed"))
-        for layer, widths in enumerate(read_json(path)["weight_bits_histogram"]):
+        for layer, widths in enumerate(read_json(path).get("weight_bits_histogram", ())):
             rows += [[model, seed, layer + 1, int(bits), count] for bits, count in widths.items()]
     table = pd.DataFrame(rows, columns=["model", "seed", "layer", "bits", "weights"])
     # zero is a pruned weight, not a width

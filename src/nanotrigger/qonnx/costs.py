@@ -5,11 +5,14 @@ The definitions count different things and are never compared with each other.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork
+
+if TYPE_CHECKING:
+    from nanotrigger.qonnx.graph import Graph
 
 
 def hawq_layer_bops(
@@ -72,6 +75,30 @@ def weight_bits_histogram(layers: Sequence[Dense]) -> list[dict[str, int]]:
         widths, counts = np.unique(_with_sign(layer)[1], return_counts=True)
         rows.append({str(int(w)): int(c) for w, c in zip(widths, counts, strict=True)})
     return rows
+
+
+def graph_summary(graph: "Graph") -> dict[str, Any]:
+    """Counts of a network known by its file alone; what cannot be counted is left out, and the log says why.
+
+    Weights and BOPs as `qonnx.util.inference_cost` counts them, weights that are zero included in the BOPs.
+    """
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.util.inference_cost import inference_cost
+
+    wrapper = ModelWrapper(graph.model, make_deepcopy=True)
+    counted = {"bops_hawq": None, "ebops": None}
+    try:
+        dense, sparse = (inference_cost(wrapper, discount_sparsity=s)["total_cost"] for s in (False, True))
+    except Exception as error:  # the package raises whatever an operator it does not know leads to
+        print(f"qonnx cannot count this network's operations ({error!r}): its cells stay empty")
+        return counted
+    weights = int(dense["total_mem_w_elems"])
+    return counted | {
+        "parameters": weights,
+        "nonzero_weights": int(sparse["total_mem_w_elems"]),
+        "mean_weight_bits": dense["total_mem_w_bits"] / weights if weights else None,
+        "bops_qonnx": dense["total_bops"],
+    }
 
 
 def summary(network: FixedPointNetwork) -> dict[str, Any]:

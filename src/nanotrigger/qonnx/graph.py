@@ -21,17 +21,31 @@ from nanotrigger.qonnx.export import QONNX_DOMAIN, TRACED
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
 
 
+def named(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with QONNX's operators in QONNX's domain, whatever name older exporters gave it."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    for node in result.graph.node:
+        if node.op_type in QUANTISERS:
+            node.domain = QONNX_DOMAIN
+    if not any(o.domain == QONNX_DOMAIN for o in result.opset_import):
+        result.opset_import.append(helper.make_opsetid(QONNX_DOMAIN, 1))
+    return result
+
+
+def with_quantisers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with Quant nodes in place of pairs of QuantizeLinear and DequantizeLinear."""
+    if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+        return model
+    return ModelWrapper(model, make_deepcopy=True).transform(InferShapes()).transform(QCDQToQuant()).model
+
+
 def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same network with QONNX's own quantisers, every bias an Add of its own, and all shapes inferred.
 
     QCDQ becomes Quant. Raises ExportError where an axis is dynamic or there is not one input and one output.
     """
-    model = ModelWrapper(model, make_deepcopy=True)
-    for node in model.graph.node:
-        if node.op_type in QUANTISERS and node.domain in ("", "onnx.brevitas", "finn.custom_op.general"):
-            node.domain = QONNX_DOMAIN
-    if not any(o.domain == QONNX_DOMAIN for o in model.model.opset_import):
-        model.model.opset_import.append(helper.make_opsetid(QONNX_DOMAIN, 1))
+    model = ModelWrapper(named(model))
     constants = {t.name for t in model.graph.initializer}
     for given in [i for i in model.graph.input if i.name in constants]:
         model.graph.input.remove(given)

@@ -1,4 +1,4 @@
-"""A fixed-point format for the input of a model that does not quantise it itself."""
+"""The ports of a model that somebody else wrote: a format for an input it does not quantise, an order for its outputs."""
 
 import re
 from dataclasses import dataclass
@@ -29,9 +29,17 @@ class FixedPoint:
             raise ConfigError(f"'{text}' is not a format of 1 to 24 bits, as fixed<16,6> or ufixed<8,0>.")
         return cls(int(match[2]), int(match[3]), not match[1])
 
+    def __str__(self) -> str:
+        return f"{'' if self.signed else 'u'}fixed<{self.width},{self.integer}>"
+
     @property
     def step(self) -> float:
         return 2.0 ** (self.integer - self.width)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """x on the grid, float32."""
+        low = -(2 ** (self.width - 1)) if self.signed else 0
+        return np.float32(np.clip(np.round(x.astype(np.float64) / self.step), low, low + 2**self.width - 1) * self.step)
 
     def random(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Numbers of the format, every code as likely, float32."""
@@ -68,4 +76,17 @@ def quantise_input(model: onnx.ModelProto, form: FixedPoint) -> onnx.ModelProto:
     result.graph.value_info.append(helper.make_tensor_value_info(quantised, TensorProto.FLOAT, shape))
     if not any(o.domain == QONNX_DOMAIN for o in result.opset_import):
         result.opset_import.append(helper.make_opsetid(QONNX_DOMAIN, 1))
+    return result
+
+
+def reorder_outputs(model: onnx.ModelProto, order: list[int]) -> onnx.ModelProto:
+    """The model with the columns of its output (1, outputs) in another order."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    (output,) = result.graph.output
+    index = f"{output.name}_order"
+    result.graph.initializer.append(numpy_helper.from_array(np.array(order, np.int64), index))
+    result.graph.node.append(helper.make_node("Gather", [output.name, index], [f"{output.name}_ordered"], axis=1))
+    result.graph.value_info.append(output)
+    output.name = f"{output.name}_ordered"
     return result

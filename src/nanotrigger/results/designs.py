@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nanotrigger.data.dataset import read_dataset
+from nanotrigger.data.dataset import read_vectors
 from nanotrigger.errors import NotRun, ToolError
 from nanotrigger.flows.base import ResourceRecord
 from nanotrigger.plan import Flow
@@ -18,12 +18,17 @@ NOT_EMULATED = "not emulated"
 """What the status of a row says that has no vectors, before the reason."""
 
 
-def emulate(flow: Flow, project: str, dataset: str, outputs: str, path: str) -> None:
+def begin(project: str) -> None:
+    """Remove the record to which a step leads that is run again: if the step fails, none is left that looks like its own."""
+    (Path(project).parent / "record.json").unlink(missing_ok=True)
+
+
+def emulate(flow: Flow, project: str, vectors: str, outputs: str, path: str) -> None:
     """Run a hardware project on test jets and compare it with the QONNX file's outputs."""
-    _compare(flow.module.emulate, flow, project, dataset, outputs, flow.params.emulated_jets, path)
+    _compare(flow.module.emulate, flow, project, vectors, outputs, flow.params.emulated_jets, path)
 
 
-def simulate_netlist(flow: Flow, project: str, dataset: str, outputs: str, synthesis: str, path: str) -> None:
+def simulate_netlist(flow: Flow, project: str, vectors: str, outputs: str, synthesis: str, path: str) -> None:
     """Run what synthesis made on test jets and compare it with the QONNX file's outputs.
 
     Where nothing was synthesised, or the flow leaves no netlist, nothing is compared and the result says so.
@@ -32,19 +37,20 @@ def simulate_netlist(flow: Flow, project: str, dataset: str, outputs: str, synth
     if run is None or read_json(Path(synthesis)).get("status"):
         write_json(Path(path), {"vectors": None, "mismatches": None})
     else:
-        _compare(run, flow, project, dataset, outputs, flow.params.netlist_jets, path)
+        _compare(run, flow, project, vectors, outputs, flow.params.netlist_jets, path)
 
 
 def _compare(
-    run: Callable[..., Any], flow: Flow, project: str, dataset: str, outputs: str, count: int | None, path: str
+    run: Callable[..., Any], flow: Flow, project: str, vectors: str, outputs: str, count: int | None, path: str
 ) -> None:
     """Count the rows that differ from the QONNX file's outputs among the first `count` of the test split; all if None.
 
     Mismatches are recorded, not hidden and not fatal here: the table shows them and the check of the results fails.
     Where the simulation cannot run here, nothing is claimed and the reason is recorded.
     """
+    begin(project)
     expected = np.load(outputs, allow_pickle=False)[:count]
-    x = read_dataset(Path(dataset)).standardised("test").x[:count]
+    x = read_vectors(Path(vectors)).x[:count]
     count = len(x)
     if reference := getattr(flow.module, "reference", None):
         expected = reference(Path(project), x, expected)

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from nanotrigger.data.dataset import read_dataset
+from nanotrigger.data.dataset import read_vectors
 from nanotrigger.plan import Model
 from nanotrigger.results.records import provenance, write_json
 
 PACKAGES = ("torch", "numpy", "keras", "jax", "HGQ2", "onnx", "qonnx", "scipy")
 
 
-def export_model(method: ModuleType, model: Model, seed: int, trained: str, dataset: str, output: Any) -> None:
+def export_model(method: ModuleType, model: Model, seed: int, trained: str, vectors: str, output: Any) -> None:
     """Write model.onnx, the method's other artifacts, costs, predictions on the test split, history and manifest."""
     source = Path(trained) / model.name / f"seed{seed}"
     metadata = {"model": model.name, "seed": str(seed), "method": method.__name__}
@@ -22,10 +22,11 @@ def export_model(method: ModuleType, model: Model, seed: int, trained: str, data
     shutil.copytree(source / "model", output.artifacts)
     for kind in method.exports - {"qonnx"}:
         method.export(source, kind, Path(output.artifacts) / f"export.{kind}", metadata)
-    x = read_dataset(Path(dataset)).standardised("test").x
+    x = read_vectors(Path(vectors)).x
     np.save(output.predictions, method.predict(source, x))
     shutil.copy(source / "history.csv", output.history)
     write_json(output.costs, costs)
     stanza = {"method": method.__name__, **model.params.model_dump(mode="json")}
     manifest = {"model": model.name, "stanza_name": model.stanza, "seed": seed}
-    write_json(output.manifest, manifest | provenance(stanza, [Path(dataset), Path(output.qonnx)], PACKAGES))
+    manifest["own_vectors"] = Path(vectors).suffix == ".npz"
+    write_json(output.manifest, manifest | provenance(stanza, [Path(vectors), Path(output.qonnx)], PACKAGES))

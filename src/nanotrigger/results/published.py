@@ -14,8 +14,10 @@ PUBLISHED_NAME = {"openml_42468": "OpenML 42468"}
 """How resources/published_results.csv names our datasets."""
 
 
-def comparable_rows(path: Path, dataset: PythiaDataset | DownloadedDataset) -> tuple[pd.DataFrame, list[str]]:
+def comparable_rows(path: Path, dataset: PythiaDataset | DownloadedDataset | None) -> tuple[pd.DataFrame, list[str]]:
     """Published rows of the same dataset and metric, as rows of the summary, and the footnotes they need."""
+    if dataset is None:
+        return pd.DataFrame(), []
     if isinstance(dataset, PythiaDataset):
         return pd.DataFrame(), [
             "Jets generated with Pythia 8 in the style of the published sets: no published figure may stand beside them."

@@ -1,5 +1,6 @@
 """The tables of a run: models, designs, and the summary that papers print."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,24 +40,27 @@ COUNTS = [
 ]
 SUMMARY_COLUMNS = [
     "model", "flow", "accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq", "stage", "lut", "ff", "dsp",
-    "carry", "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "vectors", "mismatches", "status",
+    "carry", "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "fmax_mhz", "area_um2", "nand2", "min_period_ns",
+    "power_mw", "vectors", "mismatches", "netlist_vectors", "netlist_mismatches", "notes", "status",
 ]  # fmt: skip
 
 
-def models_table(metrics: list[str], manifests: list[str], dataset: str) -> pd.DataFrame:
+def models_table(metrics: list[str], manifests: list[str], dataset: str | None) -> pd.DataFrame:
     """A row per model and seed."""
     rows = []
     for metric, manifest in zip(map(read_json, metrics), map(read_json, manifests), strict=True):
         method = manifest["stanza"]["method"].rpartition(".")[2]
-        row = {"model": manifest["model"], "stanza": manifest["stanza_name"], "method": method, "dataset": dataset}
+        row = {"model": manifest["model"], "stanza": manifest["stanza_name"], "method": method}
+        row["dataset"] = "own vectors" if manifest["own_vectors"] else dataset
         rows.append({**metric, **row, "seed": manifest["seed"]})
     return pd.DataFrame(rows).reindex(columns=MODEL_COLUMNS)
 
 
-def hardware_table(records: list[str], plan: Plan) -> pd.DataFrame:
-    """A row per design, the ones that are left out included, with the reason as their status."""
+def hardware_table(records: list[str], plan: Plan, unfinished: Sequence[dict[str, Any]] = ()) -> pd.DataFrame:
+    """A row per design, the ones that are left out or unfinished included, with the reason as their status."""
     rows = [read_json(record) for record in records]
     rows = [{**row, "notes": "; ".join(row["notes"]) or None} for row in rows]
+    rows += unfinished
     for skipped in plan.skipped:
         status = f"not run: {skipped.reason}"
         rows += [{"model": skipped.model, "flow": skipped.flow, "seed": seed, "status": status} for seed in plan.seeds]
@@ -74,8 +78,9 @@ def summary_table(models: pd.DataFrame, hardware: pd.DataFrame) -> pd.DataFrame:
     numbers = [c for c in SUMMARY_COLUMNS[2:] if c in both and pd.api.types.is_numeric_dtype(both[c])]
     how = dict.fromkeys(numbers, "mean") | {"accuracy_low": "min", "accuracy_high": "max"}
     # every seed's status is shown; a sum over nothing measured stays empty: zero mismatches must have been counted
-    how |= {c: lambda column: "; ".join(dict.fromkeys(column.dropna())) or None for c in ("stage", "status")}
-    how |= {c: lambda column: column.sum(min_count=1) for c in ("vectors", "mismatches")}
+    how |= {c: lambda column: "; ".join(dict.fromkeys(column.dropna())) or None for c in ("stage", "notes", "status")}
+    counted = ("vectors", "mismatches", "netlist_vectors", "netlist_mismatches")
+    how |= {c: lambda column: column.sum(min_count=1) for c in counted}
     table = both.groupby(["model", "flow"], sort=False, dropna=False).agg(how).reset_index()
     return table.reindex(columns=SUMMARY_COLUMNS)
 
@@ -107,13 +112,13 @@ def collect(plan: Plan, inputs: Any, outputs: Any) -> None:
     models = models_table(list(inputs.metrics), list(inputs.manifests), dataset)
     hardware = hardware_table(list(inputs.get("records", [])), plan)
     summary = summary_table(models, hardware)
-    published, footnotes = comparable_rows(Path(inputs.published), plan.config.datasets[dataset])
+    published, footnotes = comparable_rows(Path(inputs.published), plan.config.datasets.get(dataset))
     complete = integers(pd.concat([summary, published], ignore_index=True) if len(published) else summary)
     for table, path in ((models, outputs.models), (hardware, outputs.hardware), (complete, outputs.summary)):
         with replace_when_whole(path) as temporary:
             integers(table).to_csv(temporary, index=False, lineterminator="\n")
-    shown = formatted(complete).rename(columns=lambda c: c.replace("_", " "))
-    notes = [f"Dataset: {dataset}.", *footnotes]
+    shown = formatted(complete.dropna(axis="columns", how="all")).rename(columns=lambda c: c.replace("_", " "))
+    notes = [f"Dataset: {dataset}." if dataset else "Every model was run on vectors of its own.", *footnotes]
     texts = {
         outputs.markdown: markdown(shown) + "\n" + "\n".join(f"- {note}" for note in notes) + "\n",
         outputs.latex: latex(shown) + "".join(f"% {note}\n" for note in notes),

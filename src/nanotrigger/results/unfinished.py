@@ -1,0 +1,63 @@
+"""What a run that failed has so far: the table of designs, with an error in the row of each one that failed."""
+
+from pathlib import Path
+
+from nanotrigger.plan import Pair, Plan
+from nanotrigger.results.records import replace_when_whole
+from nanotrigger.results.tables import hardware_table, integers
+
+MARK = "nanotrigger: "
+
+
+def last_error(log: Path) -> str:
+    """The message at the end of a job's log, on one line."""
+    lines = log.read_text(errors="replace").strip()
+    if MARK in lines:
+        return " ".join(lines.rpartition(MARK)[2].split())
+    return lines.splitlines()[-1] if lines else "ended without a message"
+
+
+def failure(results: Path, logs: Path, stanza: str, pair: Pair, seed: int, since: float) -> str:
+    """Why a design has no record: the first step towards it that began after `since` and left no result."""
+    model, design = (
+        results / f"models/{pair.model}/seed{seed}",
+        results / f"hardware/{pair.model}/seed{seed}/{pair.flow}",
+    )
+    place = f"{pair.model}/{seed}"
+    steps = [
+        *((log, results / "training" / stanza / log.stem) for log in sorted(logs.glob(f"prepare/{stanza}/*.log"))),
+        (logs / f"train/{stanza}.log", results / "training" / stanza / "trained"),
+        (logs / f"export/{place}.log", model / "model.onnx"),
+        (logs / f"check_export/{place}.log", model / "metrics.json"),
+        (logs / f"create_project/{place}/{pair.flow}.log", design / "project"),
+        (logs / f"emulate/{place}/{pair.flow}.log", design / "emulation.json"),
+        (logs / f"synthesize/{place}/{pair.flow}.log", design / "synthesis.json"),
+        (logs / f"simulate_netlist/{place}/{pair.flow}.log", design / "netlist.json"),
+        (logs / f"read_report/{place}/{pair.flow}.log", design / "record.json"),
+    ]
+    for log, result in steps:
+        if log.exists() and log.stat().st_mtime >= since and not result.exists():
+            return f"failed in {log.relative_to(logs).parts[0]}: {last_error(log)} (log: {log})"
+    return "not reached: the run stopped before"
+
+
+def write_unfinished(plan: Plan, results: Path, logs: Path, since: float) -> Path | None:
+    """Write the table of designs as it stands, beside the one of a finished run; None if every design is done.
+
+    since: when this run began (seconds since the epoch); older logs are of other runs.
+    """
+    found, rows = [], []
+    for pair in plan.pairs:
+        for seed in plan.seeds:
+            record = results / "hardware" / pair.model / f"seed{seed}" / pair.flow / "record.json"
+            if record.exists():
+                found.append(str(record))
+                continue
+            status = failure(results, logs, plan.models[pair.model].stanza, pair, seed, since)
+            rows.append({"model": pair.model, "flow": pair.flow, "seed": seed, "status": status})
+    if not rows:
+        return None
+    path = results / "tables" / "hardware_unfinished.csv"
+    with replace_when_whole(path) as temporary:
+        integers(hardware_table(found, plan, rows)).to_csv(temporary, index=False, lineterminator="\n")
+    return path
