@@ -80,13 +80,13 @@ design -save mapped
 expose w:n*
 write_verilog -noattr nets.v
 design -load mapped
-# OpenSTA reads no concatenations
+# OpenSTA reads no concatenations: ports of one bit, and assignments of one bit
 splitnets -ports
-write_verilog -noattr timing.v
+write_verilog -noattr -simple-lhs timing.v
 # a constant at a pin would be a source of activities
 hilomap -singleton -hicell stimulus q -locell stimulus q
 rename -enumerate -pattern t% t:stimulus
-write_verilog -noattr power.v
+write_verilog -noattr -simple-lhs power.v
 write_json power.json
 design -reset
 read_verilog stimulus.v

@@ -82,7 +82,8 @@ def synthesize(folder: Path, params: Params) -> dict[str, Any]:
 
 def simulate_netlist(folder: Path, x: np.ndarray, params: Params) -> np.ndarray:
     """Simulate the synthesised cells with yosys' models of them."""
-    return _verilog.simulate_netlist(folder, x, params, ["+/ecp5/cells_sim.v", "netlist.v"])
+    # the models include some of their files twice
+    return _verilog.simulate_netlist(folder, x, params, ["-DNO_INCLUDES +/ecp5/cells_sim.v", "netlist.v"])
 
 
 def read_report(folder: Path, params: Params) -> ResourceRecord:

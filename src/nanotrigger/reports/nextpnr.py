@@ -27,7 +27,10 @@ def read_routed(path: Path) -> Routed:
     """
     try:
         report = json.loads(Path(path).read_text())
-        clocks, used = report["fmax"], {name: kind["used"] for name, kind in report["utilization"].items()}
+        clocks, used = (
+            list(report["fmax"].items()),
+            {name: kind["used"] for name, kind in report["utilization"].items()},
+        )
         luts, flip_flops, hard = used["TRELLIS_COMB"], used["TRELLIS_FF"], [used[name] for name in HARD_BLOCKS]
     except OSError as error:
         raise ToolError(f"{path}: nextpnr left no report ({error.strerror})") from None
@@ -40,7 +43,7 @@ def read_routed(path: Path) -> Routed:
         raise ToolError(f"{path}: a design without a LUT: was everything optimised away?")
     if len(clocks) != 1:
         raise ToolError(f"{path}: names {len(clocks)} clocks with a path between flip-flops; one was expected")
-    ((name, clock),) = clocks.items()
+    ((name, clock),) = clocks
     try:
         return Routed(float(clock["achieved"]), luts, flip_flops)
     except (KeyError, TypeError, ValueError) as error:

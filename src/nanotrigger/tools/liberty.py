@@ -29,27 +29,27 @@ GATES = {
 }
 """yosys' gates of which it builds a cell's function."""
 
-NAND2 = (True, True, True, False)
-INVERTER = (True, False)
+NEEDED = {
+    "inverter": (True, False),
+    # without one ABC ends without a word
+    "buffer": (False, True),
+    "two-input NAND": (True, True, True, False),
+}
+"""Truth tables of gates that mapping cannot do without."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """The cells that a synthesis of gates and flip-flops cannot do without.
-
-    nand2_um2: area of the smallest two-input NAND, whatever its name.
-    """
+    """The unit of area: the smallest two-input NAND, whatever its name, and its area."""
 
     nand2: str
     nand2_um2: float
-    inverter: str
-    flip_flop: str
 
 
 def read_library(folder: Path, source: Path, timeout_s: float) -> Library:
     """Read `cells.lib` in `folder`, a copy of `source`, which errors name.
 
-    Raises ToolError if yosys cannot read it, or if it lacks an inverter, a two-input NAND or a D flip-flop.
+    Raises ToolError if yosys cannot read it, or if it lacks an inverter, a buffer, a two-input NAND or a D flip-flop.
     """
     try:
         run_script(folder, SCRIPT, "library", timeout_s)
@@ -59,22 +59,25 @@ def read_library(folder: Path, source: Path, timeout_s: float) -> Library:
             raise ToolError(f"{source}: not a Liberty library that yosys can read ({reason.group(1)})") from None
         raise
     cells = read_json(folder / "library_cells.json")["modules"]
-    kinds: dict[str, list[tuple[float, str]]] = {"inverter": [], "two-input NAND": [], "D flip-flop": []}
+    found: dict[str, list[tuple[float, str]]] = {kind: [] for kind in (*NEEDED, "D flip-flop")}
     for name, cell in cells.items():
         # a cell without area is no gate that one can place
         if (area := _area(cell)) is None or area <= 0:
             continue
         if _is_flip_flop(cell):
-            kinds["D flip-flop"].append((area, name))
-        elif (table := truth_table(cell)) in (INVERTER, NAND2):
-            kinds["inverter" if table == INVERTER else "two-input NAND"].append((area, name))
-    if missing := [kind for kind, found in kinds.items() if not found]:
+            found["D flip-flop"].append((area, name))
+            continue
+        table = truth_table(cell)
+        for kind, needed in NEEDED.items():
+            if table == needed:
+                found[kind].append((area, name))
+    if missing := [kind for kind, these in found.items() if not these]:
         raise ToolError(
             f"{source}: among its {len(cells)} cells is no {', no '.join(missing)}; "
             "logic cannot be mapped without. Name a library that has them (key liberty)."
         )
-    (_, inverter), (nand2_um2, nand2), (_, flip_flop) = (min(found) for found in kinds.values())
-    return Library(nand2, nand2_um2, inverter, flip_flop)
+    area, name = min(found["two-input NAND"])
+    return Library(name, area)
 
 
 def truth_table(cell: dict[str, Any]) -> tuple[bool, ...] | None:
