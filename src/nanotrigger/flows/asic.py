@@ -146,8 +146,9 @@ LEFT = (
 )  # fmt: skip
 """What a synthesis leaves: deleted before the next."""
 
-SUMS_BOTH_EDGES = ("2.0.17",)
-"""Versions of OpenSTA that charge most transitions with the energy of a rise *and* a fall; later ones take their mean."""
+OVERSTATE_INTERNAL = ("2.0.17",)
+"""Versions of OpenSTA that charge a transition with the energies of a rise *and* a fall, where later ones take their mean,
+and, in gates whose function they cannot take apart, with those of every input."""
 
 
 def synthesize(folder: Path, params: Params) -> dict[str, Any]:
@@ -273,6 +274,6 @@ def _read_power(folder: Path, version: str) -> tuple[float, str]:
         f"power: switching {power.switching:.3g} mW, internal {power.internal:.3g} mW, leakage {power.leakage:.3g} mW; "
         f"activity of every pin counted on {activity['jets']} jets, without hazards within a cycle"
     )
-    if version in SUMS_BOTH_EDGES:
-        note += f"; OpenSTA {version} counts cells' internal energy up to twice"
+    if version in OVERSTATE_INTERNAL:
+        note += f"; OpenSTA {version} overstates internal power, twofold or more"
     return power.total, note
