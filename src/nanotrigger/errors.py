@@ -19,3 +19,7 @@ class ExportError(NanotriggerError):
 
 class ToolError(NanotriggerError):
     """An external program is missing, failed, or left something that cannot be read."""
+
+
+class NotRun(NanotriggerError):
+    """A step that cannot run on this machine; its message is the reason. The row says so and claims nothing."""

@@ -193,11 +193,11 @@ def traced_transitions(built, x, folder):
     """Transitions per cycle of every net of the netlist: Verilator's waveform of the cells, counted change by change."""
     from alkaid.stateful import FSM
 
+    from nanotrigger.qonnx import host
     from nanotrigger.tools.verilator import provide
 
     fill, count = 20, len(x)
-    with np.load(built / "port.npz") as port:
-        values = np.clip(np.round(x / port["step"]) * port["step"], port["low"], port["high"])
+    values = host.inputs(built, x)
     # the port of the wrapper is made of equal elements
     signed, integer, fractional = np.max(FSM.load(built / "model/fsm.json.gz").inp_signals[0].precisions, axis=0)
     width = int(signed + integer + fractional)

@@ -61,8 +61,9 @@ def test_a_real_vivado_hls_report():
 
 CSYNTH = """<profile><ReportVersion><Version>2024.1</Version></ReportVersion>
 <UserAssignments><TargetClockPeriod>5.00</TargetClockPeriod></UserAssignments>
-<PerformanceEstimates><SummaryOfOverallLatency><Worst-caseLatency>9</Worst-caseLatency><Interval-max>1</Interval-max>
-</SummaryOfOverallLatency></PerformanceEstimates>
+<PerformanceEstimates><SummaryOfTimingAnalysis><EstimatedClockPeriod>4.3</EstimatedClockPeriod></SummaryOfTimingAnalysis>
+<SummaryOfOverallLatency><Best-caseLatency>9</Best-caseLatency><Worst-caseLatency>9</Worst-caseLatency>
+<Interval-max>1</Interval-max></SummaryOfOverallLatency></PerformanceEstimates>
 <AreaEstimates><Resources><BRAM_18K>3</BRAM_18K><DSP>12</DSP><FF>7</FF><LUT>90</LUT></Resources></AreaEstimates></profile>"""
 
 

@@ -110,7 +110,7 @@ def artifact(wildcards):
 def flow_sources(wildcards):
     return [
         PLAN.flows[wildcards.flow].module.__file__,
-        *sources("flows/base.py", "tools/*.py"),
+        *sources("flows/base.py", "flows/_*.py", "tools/*.py"),
     ]
 
 

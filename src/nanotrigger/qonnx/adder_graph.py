@@ -1,127 +1,64 @@
 """A QONNX front end for alkaid: from a file to an adder graph of distributed arithmetic, exactly.
 
 Registered in alkaid's entry-point group, so `alkaid.converter.trace_model` takes an `onnx.ModelProto`. What cannot be
-exact is refused by name; nothing is approximated.
+exact is refused by name; nothing is approximated. Float operators behind the last exact tensor, as a softmax, are left to the
+host and named in `notes`.
 """
-
-import json
-from collections.abc import Callable
 
 import numpy as np
 import onnx
 from alkaid.converter.plugin import ALIRTracerPluginBase
 from alkaid.trace import FVArray, HWConfig
-from alkaid.trace.ops import quantize
-from onnx import helper, numpy_helper
-from qonnx.custom_op.general.intquant import int_quant
 
 from nanotrigger.errors import ExportError
-from nanotrigger.qonnx.export import TRACED
-from nanotrigger.qonnx.fixed_point import Quantiser
+from nanotrigger.qonnx.graph import QUANTISERS, Graph, where
+from nanotrigger.qonnx.operators import HOST, OPERATORS, Walk, split
+from nanotrigger.qonnx.quantisers import kif, quantise, quantiser
+from nanotrigger.qonnx.symbolic import Exact, Tensor, power_of_two
 
-ROUNDING = {"FLOOR": "TRN", "ROUND": "RND_CONV", "HALF_EVEN": "RND_CONV"}
-"""QONNX rounding modes that alkaid has under another name."""
-
-
-class Graph:
-    """A model's nodes, constants and who reads what."""
-
-    def __init__(self, model: onnx.ModelProto):
-        self.nodes = list(model.graph.node)
-        self.constants = {t.name: numpy_helper.to_array(t).astype(np.float64) for t in model.graph.initializer}
-        inputs = [i for i in model.graph.input if i.name not in self.constants]
-        if len(inputs) != 1 or len(model.graph.output) != 1:
-            raise ExportError(
-                f"the model has {len(inputs)} inputs and {len(model.graph.output)} outputs; one of each is needed."
-            )
-        self.input, self.output = inputs[0].name, model.graph.output[0].name
-        self.shape = tuple(d.dim_value for d in inputs[0].type.tensor_type.shape.dim)
-        if not self.shape or 0 in self.shape:
-            raise ExportError(f"input {self.input} has a dynamic shape {self.shape}: fix its batch axis to 1.")
-        self.readers: dict[str, list[onnx.NodeProto]] = {}
-        for node in self.nodes:
-            for name in node.input:
-                self.readers.setdefault(name, []).append(node)
-        properties = {p.key: p.value for p in model.metadata_props}
-        self.traced = {after for _, after in json.loads(properties.get(TRACED, "[]"))}
-
-    def only_reader(self, tensor: str, kind: str) -> onnx.NodeProto | None:
-        """The node that reads `tensor`, if there is just one and it is of that kind with a constant beside."""
-        readers = self.readers.get(tensor, [])
-        if len(readers) == 1 and readers[0].op_type == kind and tensor != self.output:
-            others = [name for name in readers[0].input if name != tensor]
-            if len(others) == 1 and others[0] in self.constants:
-                return readers[0]
-        return None
-
-    def quantiser(self, node: onnx.NodeProto) -> tuple[Quantiser, str]:
-        """The quantiser that starts at a Quant node, Max and Min behind it included, and the name of its output."""
-        where = f"{node.op_type} {node.name or node.output[0]}"
-        try:
-            scale, zero, bits = (self.constants[name] for name in node.input[1:])
-        except KeyError as error:
-            raise ExportError(f"{where}: {error} is not a constant; scale, zero point and width must be.") from None
-        if np.any(zero != 0):
-            raise ExportError(f"{where}: zero point {zero.tolist()}; only zero is exact in hardware.")
-        if np.any(np.exp2(np.round(np.log2(scale))) != scale):
-            raise ExportError(f"{where}: its scale is not a power of two.")
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        rounding = attributes.get("rounding_mode", b"ROUND").decode().upper()
-        if rounding not in ROUNDING:
-            raise ExportError(f"{where}: rounding mode {rounding} is not available; known: {', '.join(ROUNDING)}.")
-        signed = attributes["signed"]
-        low = -(2.0 ** (bits - 1) - attributes["narrow"]) if signed else 0.0 * bits
-        high = 2.0 ** (bits - signed) - 1 - (attributes["narrow"] if not signed else 0)
-        low, high, output = low * scale, high * scale, node.output[0]
-        if raised := self.only_reader(output, "Max"):
-            low = np.maximum(low, self.constants[next(n for n in raised.input if n != output)])
-            output = raised.output[0]
-        if lowered := self.only_reader(output, "Min"):
-            high = np.minimum(high, self.constants[next(n for n in lowered.input if n != output)])
-            output = lowered.output[0]
-        return Quantiser(scale, low, high, rounding, output in self.traced), output
+REMEDY = "quantise it in the model, or give its format as in input: fixed<16,6>."
 
 
-def input_quantiser(model: onnx.ModelProto) -> Quantiser:
-    """The quantiser that the model applies to its input: the format of the hardware's port.
+def input_port(graph: Graph) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, str]:
+    """Format (sign, integer, fraction bits) and scale of the hardware's input, and the tensor that it holds.
 
-    Raises ExportError if the input is read by anything else.
+    The port holds what the model's own quantiser makes of the input. Raises ExportError if there is none.
     """
-    graph = Graph(model)
     readers = graph.readers.get(graph.input, [])
     if len(readers) != 1 or readers[0].op_type not in ("Quant", "IntQuant"):
-        kinds = ", ".join(node.op_type for node in readers)
-        raise ExportError(f"input {graph.input} is read by {kinds}, not by one Quant: quantise the input in the model.")
-    return graph.quantiser(readers[0])[0]
-
-
-def _kif(q: Quantiser, shape: tuple[int, ...], where: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sign, integer and fraction bits of a quantiser whose range is that of a fixed-point number."""
-    step, low, high = (np.broadcast_to(v, shape) for v in (q.step, q.low, q.high))
-    dead = low == high
-    if np.any(dead & (low != 0)):
-        raise ExportError(f"{where}: an element is clipped to a constant other than zero.")
-    integer = np.round(np.log2(np.where(dead, 1.0, np.maximum(high + step, -low))))
-    span = np.exp2(integer)
-    if np.any(~dead & ((high != span - step) | ((low != 0) & (low != -span)))):
-        raise ExportError(f"{where}: its range is not that of a fixed-point number (a power of two).")
-    fraction = np.round(-np.log2(step))
-    return tuple(np.where(dead, 0, v).astype(int) for v in (low < 0, integer, fraction))
+        kinds = ", ".join(node.op_type for node in readers) or "nothing"
+        raise ExportError(f"input {graph.input} is read by {kinds}, not by one Quant: {REMEDY}")
+    grid, output = quantiser(graph, readers[0])
+    step = np.broadcast_to(grid.step, graph.shape)
+    scale = np.ones(graph.shape) if power_of_two(step) else step
+    port = tuple(np.broadcast_to(v, graph.shape) / scale for v in (step, grid.low, grid.high))
+    bits = kif(*port)
+    if bits is None:  # a range of its own is carried by the next larger fixed-point number
+        step, low, high = port
+        room = np.exp2(np.ceil(np.log2(np.maximum(high + step, -low))))
+        bits = kif(step, np.where(low < 0, -room, 0.0), room - step)
+    return bits, scale, output
 
 
 class QONNXTracer(ALIRTracerPluginBase):
     """Replays a QONNX graph on alkaid's symbolic arrays.
 
     overflow: "wrap" lets hardware drop the high bits behind quantisers whose range the file says was traced;
-    "saturate" builds saturation everywhere.
+    "saturate" builds saturation everywhere. multiply: builds a product of matrices; alkaid's shared adders if absent.
+    After `trace`, `cut` is the Exact tensor at which the hardware ends, `port` the name of the tensor at which it starts,
+    and `notes` what a reader of its figures must know.
     """
 
     model: onnx.ModelProto
+    cut: Exact
+    port: str
+    notes: list[str]
 
-    def __init__(self, model, hwconf: HWConfig, solver_options=None, overflow: str = "wrap"):
+    def __init__(self, model, hwconf: HWConfig, solver_options=None, overflow="wrap", multiply=np.matmul):
         super().__init__(model, hwconf, solver_options)
         self.graph = Graph(model)
         self.overflow = overflow
+        self.multiply = multiply
 
     def get_input_shapes(self):
         return [self.graph.shape[1:]]
@@ -129,57 +66,117 @@ class QONNXTracer(ALIRTracerPluginBase):
     def _get_inputs(self, inputs, inputs_kif):
         if inputs is not None or inputs_kif is not None:
             return super()._get_inputs(inputs, inputs_kif)
-        port = _kif(input_quantiser(self.model), self.graph.shape, f"input {self.graph.input}")
-        k, i, f = (v.reshape(self.graph.shape[1:]) for v in port)
+        bits, _, _ = input_port(self.graph)
+        k, i, f = (v.reshape(self.graph.shape[1:]) for v in bits)
         return (FVArray.from_kif(k, i, f, self.hwconf, 0, self.solver_options),)
 
     def apply_model(self, verbose, inputs):
-        graph = self.graph
-        values: dict[str, FVArray | np.ndarray] = {graph.input: inputs[0][None], **graph.constants}
+        graph, walk = self.graph, Walk(self.graph, self.multiply)
+        values: dict[str, Tensor] = {}
+        try:
+            _, scale, self.port = input_port(graph)
+        except ExportError:
+            # a caller who gave the inputs' format has put them on that grid
+            scale, self.port = np.ones(graph.shape), graph.input
+        tensor = graph.input
+        while tensor != self.port:  # the quantiser of the port is done
+            (reader,) = graph.readers[tensor]
+            tensor = reader.output[0]
+            values[tensor] = Exact(inputs[0][None], scale, self.port)
+        values[self.port] = Exact(inputs[0][None], scale, self.port)
+        host: dict[str, Tensor] = {}
         for node in graph.nodes:
             if node.output[0] in values:
-                continue  # already part of a quantiser
-            if node.op_type in ("Quant", "IntQuant"):
-                self._quantise(node, values)
-                continue
-            if node.op_type not in OPERATORS:
-                raise ExportError(
-                    f"operator {node.op_type} ({node.name}) cannot be built exactly; known: "
-                    f"{', '.join(sorted(OPERATORS))}, Quant."
-                )
-            values[node.output[0]] = OPERATORS[node.op_type](*(values[name] for name in node.input))
-        return {graph.output: values[graph.output]}, [graph.output]
+                continue  # part of the port or of a quantiser
+            if all(name in graph.constants for name in node.input if name):
+                self._fold(walk, node)
+            elif left := [host[name] for name in node.input if name in host]:
+                if node.op_type in (*QUANTISERS, "MatMul", "Conv", "Gemm"):
+                    raise ExportError(f"{where(node)}: reads what only a host can compute; quantise before that.")
+                host[node.output[0]] = left[0]
+            elif node.op_type in HOST and self._last(node):
+                host[node.output[0]] = values[node.input[0]]
+            else:
+                self._apply(walk, node, values)
+        if graph.output not in values and graph.output not in host:
+            raise ExportError(f"output {graph.output} is constant: there is nothing to build.")
+        last = values.get(graph.output, host.get(graph.output))
+        self.cut = last if isinstance(last, Exact) else last.origin
+        self.notes = walk.notes
+        if self.cut.name != graph.output:
+            tail = graph.part(self.cut.name, graph.output).graph.node
+            self.notes.append(f"left to the host: {', '.join(node.op_type for node in tail)}")
+        if not self._quantised(walk):
+            raise ExportError("the model has no quantiser behind its input: it is a float model. Quantise it before.")
+        return {graph.output: self.cut.value}, [graph.output]
 
-    def _quantise(self, node: onnx.NodeProto, values: dict) -> None:
-        source = values[node.input[0]]
-        if isinstance(source, np.ndarray) and not isinstance(source, FVArray):
-            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-            values[node.output[0]] = int_quant(
-                source,
-                *(values[name] for name in node.input[1:]),
-                attributes["signed"],
-                attributes["narrow"],
-                attributes.get("rounding_mode", b"ROUND").decode(),
-            )
-            return
-        quantiser, output = self.graph.quantiser(node)
-        if node.input[0] == self.graph.input:
-            values[output] = source  # the port has this format already
+    def _apply(self, walk: Walk, node: onnx.NodeProto, values: dict[str, Tensor]) -> None:
+        operands = []
+        for name in node.input:
+            if name in values:
+                operands.append(values[name])
+            else:
+                operands.append(walk.constant(name) if name and walk.graph.constants[name].dtype.kind == "f" else None)
+        if node.op_type in QUANTISERS:
+            quantised, output = quantise(walk, node, operands[0], self.overflow)
+            # every tensor inside the quantiser is done
+            inner = node
+            while inner.output[0] != output:
+                values[inner.output[0]] = quantised
+                inner = walk.graph.readers[inner.output[0]][0]
+            values[output] = quantised
+        elif node.op_type == "Shape":
+            walk.graph.constants[node.output[0]] = np.array(values[node.input[0]].shape, np.int64)
+        elif node.op_type == "Split":
+            values.update(zip(node.output, split(walk, node, operands[0]), strict=True))
+        elif node.op_type in OPERATORS:
+            operands = operands[:1] if node.op_type in MOVERS else operands
+            values[node.output[0]] = OPERATORS[node.op_type](walk, node, operands)
         else:
-            kif = _kif(quantiser, source.shape, node.name)
-            mode = "WRAP" if quantiser.traced and self.overflow == "wrap" else "SAT"
-            values[output] = quantize(source, *kif, mode, ROUNDING[quantiser.rounding])
-        # every tensor inside the quantiser is done
-        inner = node
-        while inner.output[0] != output:
-            values[inner.output[0]] = values[output]
-            inner = self.graph.readers[inner.output[0]][0]
+            known = ", ".join(sorted({*OPERATORS, *QUANTISERS, "Split", "Shape"}))
+            raise ExportError(
+                f"operator {where(node)} cannot be built exactly; known: {known}; at the output: {', '.join(HOST)}."
+            )
+
+    @staticmethod
+    def _fold(walk: Walk, node: onnx.NodeProto) -> None:
+        """Run a node of constants; what a quantiser makes of them keeps its scale, wherever it is moved."""
+        graph, output = walk.graph, node.output[0]
+        graph.constants[output] = graph.run(node, graph.constants)
+        if node.op_type in ("Quant", "IntQuant", "BipolarQuant"):
+            scale = graph.constants[node.input[1]].astype(np.float64)
+            if not power_of_two(scale):
+                walk.grids[output] = np.broadcast_to(scale, graph.constants[output].shape)
+        elif node.input and node.input[0] in walk.grids and node.op_type in MOVERS:
+            values = {**graph.constants, node.input[0]: walk.grids[node.input[0]].astype(np.float32)}
+            walk.grids[output] = graph.run(node, values).astype(np.float64)
+
+    def _last(self, node: onnx.NodeProto) -> bool:
+        """Whether nothing behind a node multiplies matrices or quantises."""
+        behind, seen = [node], []
+        while behind:
+            current = behind.pop()
+            for output in current.output:
+                following = self.graph.readers.get(output, [])
+                seen += following
+                behind += following
+        return not any(n.op_type in (*QUANTISERS, "MatMul", "Conv", "Gemm") for n in seen)
+
+    def _quantised(self, walk: Walk) -> bool:
+        return any(node.op_type in QUANTISERS and node.output[0] != self.port for node in walk.graph.nodes)
 
 
-OPERATORS: dict[str, Callable] = {
-    "Add": lambda a, b: a + b,
-    "Cast": lambda a: a,
-    "MatMul": lambda a, b: a @ b,
-    "Relu": lambda a: a.relu(),
-    "Sub": lambda a, b: a - b,
-}
+MOVERS = (
+    "Reshape",
+    "Flatten",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "Gather",
+    "Slice",
+    "Pad",
+    "Cast",
+    "Identity",
+    "Dropout",
+)
+"""Operators that only move or keep the elements of their first input."""

@@ -1,11 +1,13 @@
 """Run a QONNX file with the stock executor and compare it with what its method predicts."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import qonnx.core.onnx_exec as stock
+from onnx import helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.change_batchsize import ChangeBatchSize
 from qonnx.transformation.infer_shapes import InferShapes
@@ -31,24 +33,42 @@ def load_model(path: Path) -> onnx.ModelProto:
 def execute(path: Path, x: np.ndarray) -> tuple[np.ndarray, int]:
     """Outputs of the stock executor, and the number of activations that left a traced range.
 
-    x: (jets, features) float32, standardised. Returns (jets, classes) float64 and a count.
+    x: (vectors, ...) float32, shaped as the model's input behind its batch axis. Returns (vectors, outputs) float64 and a
+    count.
     """
     model = load_model(path)
     traced = json.loads({p.key: p.value for p in model.metadata_props}.get(TRACED, "[]"))
-    name, output = model.graph.input[0].name, model.graph.output[0].name
-    parts, overflows, size, wrapper = [], 0, None, None
-    for start in range(0, len(x), ROWS):
-        part = x[start : start + ROWS]
-        if len(part) != size:
-            size = len(part)
-            wrapper = ModelWrapper(onnx.load(path)).transform(ChangeBatchSize(size)).transform(InferShapes())
-        tensors = stock.execute_onnx(wrapper, {name: part}, return_full_exec_context=True)
-        parts.append(tensors[output].astype(np.float64))
+    parts, overflows = [], 0
+    for tensors in _run(model, x):
+        parts.append(tensors[model.graph.output[0].name])
         for before, after in traced:
             # a pruned element is clipped to zero by design: that is no overflow
             kept = tensors[f"{after}_low"] != tensors[f"{after}_high"]
             overflows += int(((tensors[before] != tensors[after]) & kept).sum())
-    return np.concatenate(parts), overflows
+    return _rows(parts), overflows
+
+
+def run_model(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    """Outputs (vectors, outputs) float64 of the stock executor for vectors (vectors, ...) of the model's input."""
+    return _rows([tensors[model.graph.output[0].name] for tensors in _run(model, x)])
+
+
+def _rows(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([part.reshape(len(part), -1).astype(np.float64) for part in parts])
+
+
+def _run(model: onnx.ModelProto, x: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    """All tensors of the graph, for parts of the vectors in turn."""
+    given = model.graph.input[0]
+    shape = [d.dim_value for d in given.type.tensor_type.shape.dim[1:]]
+    x = x.reshape(len(x), *shape).astype(helper.tensor_dtype_to_np_dtype(given.type.tensor_type.elem_type))
+    size, wrapper = None, None
+    for start in range(0, len(x), ROWS):
+        part = x[start : start + ROWS]
+        if len(part) != size:
+            size = len(part)
+            wrapper = ModelWrapper(model, make_deepcopy=True).transform(ChangeBatchSize(size)).transform(InferShapes())
+        yield stock.execute_onnx(wrapper, {given.name: part}, return_full_exec_context=True)
 
 
 def compare(outputs: np.ndarray, expected: np.ndarray, model: str) -> int:

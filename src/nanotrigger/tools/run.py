@@ -30,12 +30,19 @@ def missing(programs: Sequence[str]) -> list[str]:
 
 
 def run_tool(
-    command: Sequence[str], folder: Path, log: str, timeout_s: float, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    folder: Path,
+    log: str,
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+    name: str | None = None,
 ) -> str:
     """Run a program in `folder`, its output in the file `log` there, and return that output.
 
+    name: what messages call the program, where another starts it.
     Raises ToolError with the last lines if it is absent, fails or runs longer than `timeout_s` seconds.
     """
+    name = name or command[0]
     path = find(command[0])
     if path is None:
         raise ToolError(f"{command[0]} not on PATH")
@@ -58,12 +65,12 @@ def run_tool(
             os.killpg(process.pid, 9)
             process.wait()
             if isinstance(error, subprocess.TimeoutExpired):
-                raise ToolError(f"{command[0]} ran longer than its limit of {timeout_s:g} s; see {log_path}") from None
+                raise ToolError(f"{name} ran longer than its limit of {timeout_s:g} s; see {log_path}") from None
             raise
     text = log_path.read_text(errors="replace")
     if code:
         tail = "\n".join(text.splitlines()[-15:])
-        raise ToolError(f"{command[0]} failed with exit code {code}; the end of {log_path}:\n{tail}")
+        raise ToolError(f"{name} failed with exit code {code}; the end of {log_path}:\n{tail}")
     return text
 
 

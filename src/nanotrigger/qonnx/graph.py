@@ -1,0 +1,143 @@
+"""A QONNX file as the hardware front end reads it: one input, fixed shapes, no fused biases, quantisers named as such."""
+
+import json
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp, is_custom_op
+from qonnx.transformation.extract_conv_bias import ExtractBiasFromConv
+from qonnx.transformation.fold_constants import FoldConstants
+from qonnx.transformation.gemm_to_matmul import GemmToMatMul
+from qonnx.transformation.infer_shapes import InferShapes
+from qonnx.transformation.qcdq_to_qonnx import QCDQToQuant
+
+from nanotrigger.errors import ExportError
+from nanotrigger.qonnx.export import QONNX_DOMAIN, TRACED
+
+QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+
+
+def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network with QONNX's own quantisers, every bias an Add of its own, and all shapes inferred.
+
+    QCDQ becomes Quant. Raises ExportError where an axis is dynamic or there is not one input and one output.
+    """
+    model = ModelWrapper(model, make_deepcopy=True)
+    for node in model.graph.node:
+        if node.op_type in QUANTISERS and node.domain in ("", "onnx.brevitas", "finn.custom_op.general"):
+            node.domain = QONNX_DOMAIN
+    if not any(o.domain == QONNX_DOMAIN for o in model.model.opset_import):
+        model.model.opset_import.append(helper.make_opsetid(QONNX_DOMAIN, 1))
+    constants = {t.name for t in model.graph.initializer}
+    for given in [i for i in model.graph.input if i.name in constants]:
+        model.graph.input.remove(given)
+    inputs, outputs = list(model.graph.input), list(model.graph.output)
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ExportError(
+            f"the model has {len(inputs)} inputs and {len(outputs)} outputs; one of each is needed: cut it."
+        )
+    shape = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
+    if not shape or min(shape) < 1:
+        raise ExportError(
+            f"input {inputs[0].name} has a dynamic or unknown shape {shape}: fix it, the batch axis to 1."
+        )
+    if shape[0] != 1:
+        raise ExportError(f"input {inputs[0].name} has shape {shape}: its first axis must be a batch of 1.")
+    quantisers = [*QUANTISERS, "QuantizeLinear", "DequantizeLinear"]
+    for step in (InferShapes(), FoldConstants(quantisers), QCDQToQuant(), GemmToMatMul(), ExtractBiasFromConv()):
+        model = model.transform(step)
+    model = model.transform(InferShapes())
+    for i, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type}_{i}"
+    return model.model
+
+
+class Graph:
+    """A normalised model's nodes, constants and who reads what."""
+
+    def __init__(self, model: onnx.ModelProto):
+        self.model = normalise(model)
+        graph = self.model.graph
+        self.nodes = list(graph.node)
+        self.constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+        self.input, self.output = graph.input[0].name, graph.output[0].name
+        self.shape = tuple(d.dim_value for d in graph.input[0].type.tensor_type.shape.dim)
+        self.opsets = {o.domain: o.version for o in self.model.opset_import}
+        infos = {v.name: v.type.tensor_type for v in (*graph.value_info, *graph.input, *graph.output)}
+        self.shapes = {n: tuple(d.dim_value for d in t.shape.dim) for n, t in infos.items()}
+        self.doubles = {name for name, t in infos.items() if t.elem_type == TensorProto.DOUBLE}
+        self.readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in self.nodes:
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
+        properties = {p.key: p.value for p in self.model.metadata_props}
+        self.traced = {after for _, after in json.loads(properties.get(TRACED, "[]"))}
+
+    def only_reader(self, tensor: str, kind: str) -> onnx.NodeProto | None:
+        """The node that reads `tensor`, if there is just one and it is of that kind with a constant beside."""
+        readers = self.readers.get(tensor, [])
+        if len(readers) == 1 and readers[0].op_type == kind and tensor != self.output:
+            others = [name for name in readers[0].input if name != tensor]
+            if len(others) == 1 and others[0] in self.constants:
+                return readers[0]
+        return None
+
+    def run(self, node: onnx.NodeProto, values: dict[str, np.ndarray]) -> np.ndarray:
+        """First output of one node, as the stock executor computes it: QONNX's own operators, else onnxruntime."""
+        feeds = {name: values[name] for name in node.input if name}
+        if is_custom_op(node.domain, node.op_type):
+            context = {**feeds, node.output[0]: None}
+            getCustomOp(node, onnx_opset_version=self.opsets.get(node.domain, 1)).execute_node(
+                context, self.model.graph
+            )
+            return np.asarray(context[node.output[0]])
+        inputs = [helper.make_tensor_value_info(n, _kind(v), v.shape) for n, v in feeds.items()]
+        outputs = [onnx.ValueInfoProto(name=name) for name in node.output if name]
+        model = helper.make_model(
+            helper.make_graph([node], "one", inputs, outputs),
+            opset_imports=[helper.make_opsetid("", self.opsets.get("", 13))],
+            ir_version=8,
+        )
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        return session.run(None, feeds)[0]
+
+    def part(self, source: str, sink: str) -> onnx.ModelProto:
+        """The nodes that compute `sink` from `source`, as a model of their own.
+
+        Raises ExportError if they need any other tensor that is not constant.
+        """
+        wanted, kept = {sink}, []
+        for node in reversed(self.nodes):
+            if wanted & set(node.output):
+                kept.append(node)
+                wanted |= {n for n in node.input if n and n != source}
+        made = {name for node in kept for name in node.output}
+        if loose := sorted(wanted - made - set(self.constants) - {source, sink}):
+            raise ExportError(f"{sink} depends on {', '.join(loose)} besides {source}")
+
+        def info(name):
+            kind = TensorProto.DOUBLE if name in self.doubles else TensorProto.FLOAT
+            return helper.make_tensor_value_info(name, kind, self.shapes[name])
+
+        constants = [t for t in self.model.graph.initializer if t.name in wanted]
+        graph = helper.make_graph(kept[::-1], "part", [info(source)], [info(sink)], constants)
+        return helper.make_model(graph, opset_imports=self.model.opset_import, ir_version=self.model.ir_version)
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """A node's attributes, text decoded."""
+    values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    return {name: v.decode() if isinstance(v, bytes) else v for name, v in values.items()}
+
+
+def where(node: onnx.NodeProto) -> str:
+    """How messages name a node."""
+    return f"{node.op_type} {node.name or node.output[0]}"
+
+
+def _kind(array: np.ndarray) -> int:
+    return helper.np_dtype_to_tensor_dtype(array.dtype)
