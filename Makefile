@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: quickstart paper synth test lint lock install clean-environment
+.PHONY: quickstart paper synth test lint lock install asic-tools clean-environment
 
 quickstart: install
 	$(BIN)/python -m nanotrigger.run --configfile config/quickstart.yaml --cores $(CORES)
@@ -36,6 +36,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# OpenSTA and standard cells for the asic flow, which are not on PyPI: Debian's, unpacked without root
+asic-tools:
+	sh workflow/scripts/asic_tools.sh
 
 # every package, transitive ones too, at the version that is in use
 lock:

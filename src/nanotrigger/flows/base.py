@@ -12,6 +12,7 @@ A flow is a module with
 - `read_report(folder, params)`: a ResourceRecord from what synthesis left. Raises ToolError if it does not understand it.
 
 Optional: `simulate_netlist(folder, x, params)`, as `emulate` but on the cells that synthesis made; run where synthesis was.
+What `read_report` needs of real jets, as switching activity, is measured there.
 `reference(folder, x, expected)`: what both must give, where that is not the file's outputs `expected` themselves.
 """
 

@@ -1,4 +1,4 @@
-"""yosys' cell statistics (`stat -json`) and longest path (`sta`) for Xilinx cells."""
+"""yosys' cell statistics (`stat -json`) of Xilinx and standard cells, and longest path (`sta`) of Xilinx cells."""
 
 import json
 import re
@@ -48,6 +48,22 @@ def xilinx_cells(path: Path) -> dict[str, float]:
     if not counts["lut"]:
         raise ToolError(f"{path}: a design without a LUT: was everything optimised away?")
     return counts
+
+
+def standard_cell_area(path: Path) -> float:
+    """Area of a mapped design in the library's unit, um2 by convention (`stat -liberty`).
+
+    Raises ToolError for a missing or foreign report, and for a cell that was not mapped and thus has no area.
+    """
+    if unmapped := [cell for cell in cell_types(path) if cell.startswith("$")]:
+        raise ToolError(f"{path}: cells of type {', '.join(unmapped)} were not mapped to the library")
+    try:
+        area = float(json.loads(Path(path).read_text())["design"]["area"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ToolError(f"{path}: holds no area of the design ({error!r})") from None
+    if not area > 0:
+        raise ToolError(f"{path}: a design without area: was everything optimised away?")
+    return area
 
 
 def longest_path_ns(path: Path) -> float:

@@ -22,7 +22,10 @@ proc
 opt_clean
 flatten
 simplemap
-dfflegalize -cell $_DFF_P_ 01
+# a set or reset that is tied off, as in a library without plain flip-flops
+opt_expr
+opt_dff -nodffe -nosdff
+dfflegalize -cell $_DFF_P_ 0
 setundef -init -zero
 aigmap
 write_aiger -symbols {name}.aig
