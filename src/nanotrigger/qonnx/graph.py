@@ -22,7 +22,7 @@ QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
 
 
 def named(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model with QONNX's operators in QONNX's domain, whatever name older exporters gave it."""
+    """The same model with QONNX's operators in QONNX's domain, whatever older exporters called it, and its shapes."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
     for node in result.graph.node:
@@ -30,7 +30,7 @@ def named(model: onnx.ModelProto) -> onnx.ModelProto:
             node.domain = QONNX_DOMAIN
     if not any(o.domain == QONNX_DOMAIN for o in result.opset_import):
         result.opset_import.append(helper.make_opsetid(QONNX_DOMAIN, 1))
-    return result
+    return ModelWrapper(result).transform(InferShapes()).model
 
 
 def with_quantisers(model: onnx.ModelProto) -> onnx.ModelProto:
