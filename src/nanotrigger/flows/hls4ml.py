@@ -135,7 +135,7 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
         import hgq  # noqa: F401  registers the layers that keras needs to read the file
         import keras
 
-        model = keras.models.load_model(artifact, compile=False)
+        model, notes = keras.models.load_model(artifact, compile=False), []
         types = {layer.name: type(layer).__name__ for layer in model.layers}
         config = hls4ml.utils.config_from_keras_model(model, **common)
         convert = hls4ml.converters.convert_from_keras_model
@@ -143,9 +143,11 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
         from qonnx.core.modelwrapper import ModelWrapper
         from qonnx.util.cleanup import cleanup_model
 
+        from nanotrigger.qonnx import host
         from nanotrigger.qonnx.execute import load_model
+        from nanotrigger.qonnx.graph import Graph
 
-        model = load_model(artifact)
+        model, notes = host.cut_tail(Graph(load_model(artifact)), folder)
         if inexact := sorted({node.op_type for node in model.graph.node} & {"Max", "Min"}):
             raise ToolError(
                 f"{artifact}: hls4ml builds {', '.join(inexact)} of a per-element quantiser inexactly. Take the method's "
@@ -177,7 +179,8 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
     (source,) = project.get_input_variables()
     (output,) = project.get_output_variables()
     shape = {"inputs": int(np.prod(source.shape)), "classes": int(np.prod(output.shape))}
-    write_json(folder / "design.json", {**shape, "version": hls4ml.__version__, "notes": reuse_notes(project, params)})
+    notes += reuse_notes(project, params)
+    write_json(folder / "design.json", {**shape, "version": hls4ml.__version__, "notes": notes})
 
 
 def override(layers: dict[str, Any], types: dict[str, str], precision: dict[str, str]) -> dict[tuple[str, str], str]:
@@ -254,7 +257,9 @@ def without_casts(model: Any) -> Any:
 
 def emulate(folder: Path, x: np.ndarray, params: Params) -> np.ndarray:
     """Compile the C++ and run it on the jets, in double precision at its ports. Raises NotRun where g++ is not enough."""
-    return BACKENDS[params.backend].emulate(folder, x, params)
+    from nanotrigger.qonnx import host
+
+    return host.outputs(folder, BACKENDS[params.backend].emulate(folder, x, params))
 
 
 def synthesize(folder: Path, params: Params) -> dict[str, Any]:

@@ -11,7 +11,10 @@ import numpy as np
 from nanotrigger.errors import ToolError
 
 if TYPE_CHECKING:
+    import onnx
+
     from nanotrigger.qonnx.adder_graph import QONNXTracer
+    from nanotrigger.qonnx.graph import Graph
 
 FRONT, HEAD, TAIL, SCALES = "front.onnx", "head.onnx", "tail.onnx", "scales.npz"
 DOUBT = 0.25
@@ -32,6 +35,26 @@ def write(tracer: "QONNXTracer", folder: Path) -> None:
         onnx.save(graph.part(tracer.cut.name, graph.output), folder / TAIL)
     step = tracer.cut.bounds()[2]
     np.savez(folder / SCALES, port=input_port(graph)[1].ravel(), cut=tracer.cut.scale.ravel(), step=step.ravel())
+
+
+def cut_tail(graph: "Graph", folder: Path) -> tuple["onnx.ModelProto", list[str]]:
+    """The model without the operators at its output that are a host's, and a note of what these are.
+
+    They are written into the project, for `outputs`.
+    """
+    import onnx
+
+    from nanotrigger.qonnx.operators import HOST
+
+    makers = {node.output[0]: node for node in graph.nodes}
+    left, tensor = [], graph.output
+    while (node := makers.get(tensor)) is not None and node.op_type in (*HOST, "Gather"):
+        left.append(node.op_type)
+        tensor = node.input[0]
+    if not left:
+        return graph.model, []
+    onnx.save(graph.part(tensor, graph.output), folder / TAIL)
+    return graph.part(graph.input, tensor), [f"left to the host: {', '.join(left[::-1])}"]
 
 
 def _scales(folder: Path) -> dict[str, np.ndarray]:
