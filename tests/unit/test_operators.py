@@ -308,7 +308,7 @@ def test_too_many_reachable_values_are_refused():
         n.then("Tanh")
         n.quant()
 
-    refused(build, "16777216 reachable values", bits=24, scale=2.0**-20)
+    refused(build, "16777216 reachable values of 4 elements", bits=24, scale=2.0**-20)
 
 
 def test_normalisation_refuses_what_it_cannot_fix():

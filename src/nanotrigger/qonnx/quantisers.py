@@ -176,12 +176,9 @@ def by_function(walk: Walk, node: onnx.NodeProto, source: Exact | Floating) -> E
     """A quantiser as a function of the integers behind it, found on every one that can arrive."""
     graph = walk.graph
     function = walk.floating(source, node)
-    table, counts = function.tables(graph)
+    counts = function.reachable()
     scale = np.broadcast_to(_output_scale(graph, node), source.shape)
-    codes = np.round(table / scale)
-    # the file's numbers are codes times the scale, rounded to a float32
-    if not np.allclose(codes * scale, table, rtol=1e-6, atol=0):
-        raise ExportError(f"{where(node)}: gives numbers that are no multiples of its scale.")
+    codes = _codes(walk, node, function, scale)
     if not function.origin.dyadic:
         _note_doubtful(walk, node, function, codes, scale)
     unit = np.ones(source.shape) if power_of_two(scale) else scale
@@ -196,6 +193,18 @@ def by_function(walk: Walk, node: onnx.NodeProto, source: Exact | Floating) -> E
     return Exact(function.origin.symbolic(np.array(built, dtype=object).reshape(source.shape)), unit, node.output[0])
 
 
+def _codes(walk: Walk, node: onnx.NodeProto, function: Floating, scale: np.ndarray) -> np.ndarray:
+    """What a quantiser makes of every reachable value, in its own integers: (reachable, *shape[1:]) int32."""
+    parts = []
+    for table in function.tables(walk.graph):
+        codes = np.round(table / scale)
+        # the file's numbers are codes times the scale, rounded to a float32
+        if not np.allclose(codes * scale, table, rtol=1e-6, atol=0):
+            raise ExportError(f"{where(node)}: gives numbers that are no multiples of its scale.")
+        parts.append(codes.astype(np.int32))
+    return np.concatenate(parts)
+
+
 def _note_doubtful(walk: Walk, node: onnx.NodeProto, function: Floating, codes: np.ndarray, scale: np.ndarray) -> None:
     """Count the integers that a float executor may put on either side of a threshold.
 
@@ -203,8 +212,8 @@ def _note_doubtful(walk: Walk, node: onnx.NodeProto, function: Floating, codes: 
     """
     beside = np.zeros(codes.shape, bool)
     for relative in (1 - SLACK, 1 + SLACK):
-        shifted = replace(function, origin=replace(function.origin, scale=function.origin.scale * relative))
-        beside |= np.round(shifted.tables(walk.graph)[0] / scale) != codes
+        origin = replace(function.origin, scale=function.origin.scale * relative)
+        beside |= _codes(walk, node, replace(function, origin=origin), scale) != codes
     if count := int(beside.sum()):
         walk.notes.append(
             f"{where(node)}: {count} of {codes.size} reachable integers lie within a float's rounding of a threshold: "

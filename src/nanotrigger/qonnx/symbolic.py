@@ -5,7 +5,7 @@ result no fixed-point number holds, as a batch normalisation. From there it is `
 the nodes since, until a quantiser makes it exact again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,14 @@ from alkaid.trace import FVArray
 
 from nanotrigger.errors import ExportError
 from nanotrigger.qonnx.fixed_point import lsb
-from nanotrigger.qonnx.graph import Graph
+from nanotrigger.qonnx.graph import Graph, where
 
 MOST_VALUES = 2**22
 """Reachable values of one number over which a float function is evaluated at most."""
+MOST_EVALUATIONS = 2**28
+"""Evaluations of a float function at most, over all elements."""
+AT_ONCE = 2**22
+"""Numbers evaluated at once: a few tens of megabytes."""
 
 
 @dataclass(frozen=True)
@@ -89,38 +93,46 @@ class Floating:
             raise ExportError(f"{name}: pads a floating-point tensor; quantise it before.")
         return Floating(self.origin, self.index.ravel()[index], (*self.steps, index))
 
-    def tables(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
-        """The function on every reachable value of each element's origin.
-
-        Returns values (reachable, *shape[1:]) and how many of them each element has, (*shape[1:],): beyond, the last
-        repeats. Raises ExportError where there are too many.
-        """
+    def reachable(self) -> np.ndarray:
+        """How many values the origin of each element can have, (*shape[1:],). Raises ExportError where they are too many."""
         low, high, step = self.origin.bounds()
-        step = np.where(np.isfinite(step), step, 1.0)
-        counts = np.round((high - low) / step).astype(np.int64) + 1
-        most = int(counts.max())
-        name = self.origin.name
-        if most > MOST_VALUES:
+        counts = np.round((high - low) / np.where(np.isfinite(step), step, 1.0)).astype(np.int64) + 1
+        most, name = int(counts.max()), self.origin.name
+        if most > MOST_VALUES or most * self.index.size > MOST_EVALUATIONS:
             raise ExportError(
-                f"{name}: {most} reachable values, at most {MOST_VALUES} can be evaluated for the float operators behind it. "
-                "Use fewer bits, or constants that are multiples of powers of two."
+                f"{name}: {most} reachable values of {self.index.size} elements are too many to evaluate the float operators "
+                "behind it. Use fewer bits, or constants that are multiples of powers of two."
             )
         if self.origin.shape[0] != 1 or self.shape[0] != 1:
             raise ExportError(f"{name}: the first axis is no longer the batch of 1; move axes after the quantiser.")
-        kind = np.float64 if name in graph.doubles else np.float32
-        at = np.minimum(np.arange(most).reshape(-1, *[1] * (low.ndim - 1)), counts - 1)
-        current = ((low + at * step) * self.origin.scale).astype(kind)
-        tensor = name
+        return counts.ravel()[self.index][0]
+
+    def tables(self, graph: Graph) -> Iterator[np.ndarray]:
+        """The function on every reachable value of each element's origin, from the lowest.
+
+        Yields (values, *shape[1:]), in parts; an element that has fewer values than another repeats its last.
+        """
+        low, high, step = self.origin.bounds()
+        step = np.where(np.isfinite(step), step, 1.0)
+        last = np.round((high - low) / step).astype(np.int64)
+        kind = np.float64 if self.origin.name in graph.doubles else np.float32
+        rows = max(1, AT_ONCE // low.size)
+        for start in range(0, int(last.max()) + 1, rows):
+            at = np.arange(start, min(start + rows, int(last.max()) + 1)).reshape(-1, *[1] * (low.ndim - 1))
+            yield self._evaluate(graph, ((low + np.minimum(at, last) * step) * self.origin.scale).astype(kind))
+
+    def _evaluate(self, graph: Graph, current: np.ndarray) -> np.ndarray:
+        """The steps on a batch of values of the origin, node by node as the stock executor runs them."""
         for part in self.steps:
             if isinstance(part, np.ndarray):
-                current = current.reshape(most, -1)[:, part[0].ravel()].reshape(most, *part.shape[1:])
+                current = current.reshape(len(current), -1)[:, part[0].ravel()].reshape(-1, *part.shape[1:])
                 continue
             dynamic = next(n for n in part.input if n not in graph.constants)
+            before = len(current)
             current = graph.run(part, {**graph.constants, dynamic: current})
-            tensor = part.output[0]
-        if current.shape != (most, *self.shape[1:]):
-            raise ExportError(f"{tensor}: has shape {current.shape[1:]}, {self.shape[1:]} was expected.")
-        return current, counts.ravel()[self.index][0]
+            if len(current) != before:
+                raise ExportError(f"{where(part)}: mixes the batch axis with others.")
+        return current
 
 
 Tensor = Exact | Floating
