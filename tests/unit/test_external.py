@@ -174,3 +174,40 @@ def test_the_public_jet_tagger_in_rtl(tmp_path):
     rtl.create_project(path, "qonnx", tmp_path / "project", rtl.Params())
     np.testing.assert_array_equal(rtl.emulate(tmp_path / "project", x, rtl.Params()), outputs)
     assert len(x) == 10000 and design(tmp_path / "project")["notes"] == ["left to the host: Softmax"]
+
+
+@pytest.mark.parametrize("form", ["QONNX", "QCDQ"])
+def test_brevitas_networks_with_scales_of_their_own(form, tmp_path):
+    """Convolution, batch normalisation, pooling, float scales per channel: the RTL gives the file's integers."""
+    torch = pytest.importorskip("torch")
+    qnn = pytest.importorskip("brevitas.nn", reason="brevitas is a development package")
+    from brevitas.export import export_onnx_qcdq, export_qonnx
+
+    torch.manual_seed(0)
+    per_channel = {"weight_bit_width": 4, "weight_scaling_per_output_channel": True, "bias": True}
+    model = torch.nn.Sequential(
+        qnn.QuantIdentity(bit_width=5),
+        qnn.QuantConv2d(1, 2, 3, **per_channel),
+        torch.nn.BatchNorm2d(2),
+        qnn.QuantReLU(bit_width=3),
+        torch.nn.MaxPool2d(2),
+        torch.nn.Flatten(),
+        qnn.QuantLinear(8, 3, **per_channel),
+    )
+    x = torch.randn(3000, 1, 6, 6) * 2
+    for _ in range(10):
+        model(x[:500])
+    model[2].weight.data.uniform_(0.5, 1.5)
+    model.eval()
+    write = export_qonnx if form == "QONNX" else export_onnx_qcdq
+    write(model, args=x[:1], export_path=str(tmp_path / "given.onnx"), opset_version=13, dynamo=False)
+    np.savez(tmp_path / "v.npz", x=x.numpy())
+    job, vectors, path, _ = prepared(tmp_path / "given.onnx", tmp_path, vectors=str(tmp_path / "v.npz"))
+    outputs = same_as_given(job, vectors, path)
+    np.testing.assert_allclose(outputs, model(x).detach().numpy(), atol=1e-5)
+    project = tmp_path / "project"
+    project.mkdir()
+    rtl.create_project(path, "qonnx", project, rtl.Params())
+    found, expected = rtl.emulate(project, vectors, rtl.Params()), rtl.reference(project, vectors, outputs)
+    np.testing.assert_array_equal(found, expected)
+    assert len(np.unique(found)) > 50 and "left to the host: Add" in design(project)["notes"]

@@ -20,6 +20,9 @@ from nanotrigger.qonnx.export import QONNX_DOMAIN, TRACED
 
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
 
+KEPT = [*QUANTISERS, "QuantizeLinear", "DequantizeLinear"]
+"""What folding of constants leaves alone, since it tells a grid."""
+
 
 def named(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same model with QONNX's operators in QONNX's domain, whatever older exporters called it, and its shapes."""
@@ -37,7 +40,42 @@ def with_quantisers(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same model with Quant nodes in place of pairs of QuantizeLinear and DequantizeLinear."""
     if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
         return model
-    return ModelWrapper(model, make_deepcopy=True).transform(InferShapes()).transform(QCDQToQuant()).model
+    wrapper = ModelWrapper(model, make_deepcopy=True).transform(InferShapes()).transform(FoldConstants(KEPT))
+    _quantise_constants(wrapper.model)
+    return named(wrapper.transform(InferShapes()).transform(QCDQToQuant()).model)
+
+
+def _quantise_constants(model: onnx.ModelProto) -> None:
+    """Make a Quant node of each DequantizeLinear that stands alone behind integer weights, in place.
+
+    qonnx 1.0.0 does so too, but not where a tensor of more than two axes has a scale per channel.
+    """
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    for position, node in enumerate(list(model.graph.node)):
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+            continue
+        codes = constants[node.input[0]]
+        scale = constants[node.input[1]].astype(np.float32)
+        zero = constants[node.input[2]] if len(node.input) > 2 and node.input[2] else np.zeros_like(scale)
+        shape = [1] * codes.ndim
+        if scale.size > 1:
+            shape[attributes(node).get("axis", 1)] = -1
+        scale, zero = scale.reshape(shape if scale.size > 1 else ()), zero.astype(np.float32).reshape(shape)
+        output = node.output[0]
+        values = {
+            "weights": (codes.astype(np.float32) - zero) * scale,
+            "scale": scale,
+            "zero_point": np.float32(0),
+            # codes relative to their zero point need a bit more
+            "bits": np.float32(8 * codes.dtype.itemsize + bool(zero.any())),
+        }
+        for name, value in values.items():
+            model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), f"{output}_{name}"))
+        settings = {"signed": 1 if codes.dtype.kind == "i" or zero.any() else 0, "narrow": 0, "rounding_mode": "ROUND"}
+        names = [f"{output}_{name}" for name in values]
+        quant = helper.make_node("Quant", names, [output], name=f"{output}_Quant", domain=QONNX_DOMAIN, **settings)
+        model.graph.node.remove(node)
+        model.graph.node.insert(position, quant)
 
 
 def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -45,7 +83,7 @@ def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
 
     QCDQ becomes Quant. Raises ExportError where an axis is dynamic or there is not one input and one output.
     """
-    model = ModelWrapper(named(model))
+    model = ModelWrapper(named(with_quantisers(model)))
     constants = {t.name for t in model.graph.initializer}
     for given in [i for i in model.graph.input if i.name in constants]:
         model.graph.input.remove(given)
@@ -61,8 +99,7 @@ def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
         )
     if shape[0] != 1:
         raise ExportError(f"input {inputs[0].name} has shape {shape}: its first axis must be a batch of 1.")
-    quantisers = [*QUANTISERS, "QuantizeLinear", "DequantizeLinear"]
-    for step in (InferShapes(), FoldConstants(quantisers), QCDQToQuant(), GemmToMatMul(), ExtractBiasFromConv()):
+    for step in (InferShapes(), FoldConstants(KEPT), GemmToMatMul(), ExtractBiasFromConv()):
         model = model.transform(step)
     model = model.transform(InferShapes())
     for i, node in enumerate(model.graph.node):
