@@ -211,3 +211,15 @@ def test_brevitas_networks_with_scales_of_their_own(form, tmp_path):
     found, expected = rtl.emulate(project, vectors, rtl.Params()), rtl.reference(project, vectors, outputs)
     np.testing.assert_array_equal(found, expected)
     assert len(np.unique(found)) > 50 and "left to the host: Add" in design(project)["notes"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the public models of ../shared are not here")
+def test_the_public_binary_network_in_rtl(tmp_path):
+    """Trained by nobody here (Brevitas, 784 inputs, batch normalisation before every quantiser): about four minutes."""
+    job, x, path, _ = prepared(SHARED / "TFC_2W2A.onnx", tmp_path, input="ufixed<8,0>", random_vectors=1000)
+    outputs = same_as_given(job, x, path)
+    (tmp_path / "project").mkdir()
+    rtl.create_project(path, "qonnx", tmp_path / "project", rtl.Params())
+    np.testing.assert_array_equal(rtl.emulate(tmp_path / "project", x, rtl.Params()), outputs)
+    assert design(tmp_path / "project")["notes"] == ["left to the host: Sub, Div, Mul, Add"]
