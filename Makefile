@@ -1,4 +1,4 @@
-# quickstart | paper | test | lint: each first installs what it needs into .venv, from requirements.lock.
+# quickstart | paper | test | lint | bench: each first installs what it needs into .venv, from requirements.lock.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: quickstart paper test lint lock install clean-environment
+.PHONY: quickstart paper test lint bench lock install clean-environment
 
 quickstart: install
 	$(BIN)/python -m nanotrigger.run --configfile config/quickstart.yaml --cores $(CORES)
@@ -22,6 +22,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/python -m nanotrigger.lint
+
+# `make bench BENCH="hardware --only hgq_1000"` measures that alone
+bench: install
+	$(BIN)/python -m bench $(BENCH)
 
 install: $(VENV)/installed
 
