@@ -65,7 +65,9 @@ def render(rows: Rows, runs: Sequence[Mapping[str, Any]], titles: Mapping[str, s
         lines = [_line(row) for row in rows if row["topic"] == topic]
         rule = ["---", "---", *["---:"] * 3, "---", "---:", "---", "---", "---"]
         table = "\n".join(_cells(line) for line in (COLUMNS, rule, *lines))
-        parts.append(f"## {topic}: {title.strip()}\n\n{text.strip()}\n\n{table}\n".replace("\n\n\n\n", "\n\n"))
+        parts.append(
+            f"## {topic}: {title.strip().removesuffix('.')}\n\n{text.strip()}\n\n{table}\n".replace("\n\n\n\n", "\n\n")
+        )
     parts.append("## Runs\n\n" + "\n".join(_run(number, run) for number, run in enumerate(runs, 1)) + "\n")
     return "\n".join(parts)
 

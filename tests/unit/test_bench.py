@@ -141,7 +141,7 @@ def test_the_table_shows_the_spread_what_is_asked_and_where_it_was_measured(tmp_
         path, *_table.merge([], [], run("0123456789abcdef", dirty=True), "t", rows, True), {"t": "Title.\n\nText."}
     )
     text = path.with_suffix(".md").read_text()
-    assert "## t: Title.\n\nText.\n\n| of |" in text
+    assert "## t: Title\n\nText.\n\n| of |" in text
     lines = [line for line in text.splitlines() if line.startswith("| h")]
     assert lines == [
         "| hgq | build | 1.5 | 0.25 | 3 | s | 3 | ≤ 2 | yes | 1 |",
