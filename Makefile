@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 # quickstart | paper | synth | test | lint: each first installs what it needs into .venv, from requirements.lock.
+=======
+# quickstart | paper | test | lint | bench: each first installs what it needs into .venv, from requirements.lock.
+>>>>>>> bench
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +10,11 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(abspath $(BIN)):$(PATH)
 
+<<<<<<< HEAD
 .PHONY: quickstart paper synth test test-slow lint lock install asic-tools clean-environment
+=======
+.PHONY: quickstart paper test lint bench lock install clean-environment
+>>>>>>> bench
 
 quickstart: install
 	$(BIN)/python -m nanotrigger.run --configfile config/quickstart.yaml --cores $(CORES)
@@ -29,6 +37,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/python -m nanotrigger.lint
+
+# `make bench BENCH="hardware --only hgq_1000"` measures that alone
+bench: install
+	$(BIN)/python -m bench $(BENCH)
 
 install: $(VENV)/installed
 

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     with TemporaryDirectory() as folder:
         options.model = Path(folder) / "model.json.gz"
         graph.save(options.model)
-        with environment(provide(Path(folder) / "bin", "-O1")):
+        with environment(provide(Path(folder) / "bin")):
             convert_main(options)
     return 0
 

