@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-# quickstart | paper | synth | test | lint: each first installs what it needs into .venv, from requirements.lock.
-=======
-# quickstart | paper | test | lint | bench: each first installs what it needs into .venv, from requirements.lock.
->>>>>>> bench
+# quickstart | paper | synth | test | lint | bench: each first installs what it needs into .venv, from requirements.lock.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,11 +6,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(abspath $(BIN)):$(PATH)
 
-<<<<<<< HEAD
-.PHONY: quickstart paper synth test test-slow lint lock install asic-tools clean-environment
-=======
-.PHONY: quickstart paper test lint bench lock install clean-environment
->>>>>>> bench
+.PHONY: quickstart paper synth test test-slow lint bench lock install asic-tools clean-environment
 
 quickstart: install
 	$(BIN)/python -m nanotrigger.run --configfile config/quickstart.yaml --cores $(CORES)
