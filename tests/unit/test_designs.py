@@ -40,8 +40,8 @@ def record(tmp_path, flow, outcome):
 
 
 def test_a_design_that_cannot_be_emulated_claims_no_vectors(tmp_path, design, monkeypatch):
-    jets = SimpleNamespace(standardised=lambda split: SimpleNamespace(x=np.zeros((10, 16))))
-    monkeypatch.setattr(designs, "read_dataset", lambda path: jets)
+    jets = SimpleNamespace(x=np.zeros((10, 16)))
+    monkeypatch.setattr(designs, "read_vectors", lambda path: jets)
     write_json(tmp_path / "synthesis.json", {})
     paths = [str(tmp_path), "toy.h5", str(tmp_path / "outputs.npy")]
     designs.emulate(design, *paths, tmp_path / "emulation.json")
