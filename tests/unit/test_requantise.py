@@ -1,12 +1,14 @@
 """Functions of integers as hardware: equal to the function on every integer, by each of the three ways."""
 
+import itertools
+
 import numpy as np
 import pytest
 from alkaid.trace import FVArray, HWConfig, trace
 from alkaid.trace.fixed_variable import FVariable
 
 from nanotrigger.qonnx import requantise
-from nanotrigger.qonnx.requantise import build, find_line, signed_digits, table_luts, thresholds
+from nanotrigger.qonnx.requantise import build, find_line, multiple, signed_digits, table_luts, thresholds
 
 RNG = np.random.default_rng(6)
 
@@ -63,7 +65,7 @@ def test_the_line_with_the_smallest_shift_is_found():
     np.testing.assert_array_equal(np.clip((line.factor * n + line.offset) >> line.shift, 0, 15), codes)
     for shift in range(line.shift):
         for factor in range(1, 2**shift):
-            offsets = np.arange(-200 * factor, 200 * factor + 1)
+            offsets = np.arange(-100 * factor, 1)
             found = np.clip((factor * n[None] + offsets[:, None]) >> shift, 0, 15)
             assert not (found == codes).all(1).any()
 
@@ -71,8 +73,24 @@ def test_the_line_with_the_smallest_shift_is_found():
 def test_what_is_no_line_has_none():
     assert find_line(np.array([0, 1, 1, 1, 1, 2, 3, 4, 5, 5, 5, 5, 6])) is None
     assert thresholds(np.array([0, 0, 2, 3, 3]))[0].tolist() == [2, 3]
-    assert [signed_digits(n) for n in (1, 3, 5, 7, 15, 85)] == [1, 2, 2, 2, 2, 4]
     assert table_luts(11, 4, 15) < table_luts(11, 4, None)
+
+
+@pytest.mark.parametrize("number", [1, -3, 5, 7, 85, 12345, -8388607])
+def test_digits_are_canonical_and_give_the_number(number):
+    digits = signed_digits(number)
+    assert sum(sign * 2**power for power, sign in digits) == number
+    powers = [power for power, _ in digits]
+    assert all(b - a > 1 for a, b in itertools.pairwise(powers))
+
+
+@pytest.mark.parametrize("constant", [409 / 4096, -1234567 / 2**22, 7.0, 0.0])
+def test_multiples_are_exact(constant):
+    x = port(1, 6, 2)  # alkaid's interpreter holds 31 bits, less than its hardware
+    (variable,) = np.asarray(x)
+    result = FVArray(np.array([multiple(variable, constant)]), x.solver_options, x.hwconf)
+    found = trace(x, result).predict(values(variable)[:, None], n_threads=1).ravel()
+    np.testing.assert_array_equal(found, values(variable) * constant)
 
 
 def test_a_wide_function_that_is_not_monotone_is_refused():

@@ -14,6 +14,7 @@ from alkaid.trace import FVArray
 
 from nanotrigger.errors import ExportError
 from nanotrigger.qonnx.graph import Graph, attributes, where
+from nanotrigger.qonnx.requantise import multiple
 from nanotrigger.qonnx.symbolic import Exact, Floating, Tensor, exact_constant, moved, power_of_two
 
 FLOAT32_BITS = 24
@@ -140,8 +141,21 @@ def _sum(sign: float) -> Operator:
 
 
 def _product(walk: Walk, node: onnx.NodeProto, a: Exact, b: Exact) -> Exact | None:
-    result = _result(a.value * b.value, a.scale * b.scale, node)
-    return result if not (a.constant or b.constant) or _representable(result) else None
+    if not (a.constant or b.constant):
+        return _result(a.value * b.value, a.scale * b.scale, node)
+    x, factor = (b, a) if a.constant else (a, b)
+    if bits(x) + bits(factor) > FLOAT32_BITS:
+        return None  # the file's own product is a float that rounds
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    return _result(_multiples(x, factor.value, shape), np.broadcast_to(a.scale * b.scale, shape), node)
+
+
+def _multiples(x: Exact, factor: np.ndarray, shape: tuple[int, ...]) -> FVArray:
+    """x * factor, elementwise, for constants of any length."""
+    pairs = zip(
+        np.broadcast_to(np.asarray(x.value), shape).ravel(), np.broadcast_to(factor, shape).ravel(), strict=True
+    )
+    return x.symbolic(np.array([multiple(v, float(f)) for v, f in pairs], dtype=object).reshape(shape))
 
 
 def _quotient(walk: Walk, node: onnx.NodeProto, a: Exact, b: Exact) -> Exact | None:
@@ -171,10 +185,10 @@ def _relu(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
 def _leaky_relu(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
     (x,) = inputs
     slope = float(np.float32(attributes(node).get("alpha", 0.01)))
-    if isinstance(x, Exact) and 0 <= slope <= 1:
-        falling = replace(x, value=x.value * slope)
-        if _representable(falling):
-            return replace(x, value=np.maximum(x.value, falling.value), name=_name(node))
+    short = exact_constant(np.float64(slope), "alpha")
+    if isinstance(x, Exact) and 0 <= slope <= 1 and bits(x) + bits(short) <= FLOAT32_BITS:
+        falling = _multiples(x, np.float64(slope), x.shape)
+        return replace(x, value=np.maximum(x.value, falling), name=_name(node))
     return walk.floating(x, node)
 
 

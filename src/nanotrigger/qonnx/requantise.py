@@ -11,6 +11,8 @@ from alkaid.trace.fixed_variable import FVariable
 from alkaid.trace.ops.reduce_utils import reduce
 from scipy.optimize import linprog
 
+from nanotrigger.qonnx.fixed_point import lsb
+
 MOST_ENTRIES = 2**14
 """Entries of a lookup table at most."""
 MOST_COMPARATORS = 4096
@@ -74,10 +76,26 @@ def _roundest(least: int, most: int) -> int:
     return least
 
 
-def signed_digits(number: int) -> int:
-    """Nonzero digits of a constant in canonical signed-digit form: the adders of a multiplication plus one."""
-    number = abs(number)
-    return ((number * 3) ^ number).bit_count()
+def signed_digits(number: int) -> list[tuple[int, int]]:
+    """A constant in canonical signed-digit form: (power of two, +1 or -1), with no two neighbours."""
+    digits, power = [], 0
+    while number:
+        if number & 1:
+            digit = 2 - (number & 3)
+            digits.append((power, digit))
+            number -= digit
+        number >>= 1
+        power += 1
+    return digits
+
+
+def multiple(variable: FVariable, constant: float) -> FVariable:
+    """variable * constant as a tree of shifts and additions; alkaid's own search takes minutes for long constants."""
+    if constant == 0:
+        return FVariable.from_const(0.0, hwconf=variable.hwconf)
+    grid = float(lsb(np.float64(constant)))
+    terms = [variable * (digit * 2.0**power * grid) for power, digit in signed_digits(round(constant / grid))]
+    return reduce(lambda a, b: a + b, np.array(terms, dtype=object))
 
 
 def table_luts(width: int, bits: int, levels: int | None) -> float:
@@ -93,7 +111,7 @@ def table_luts(width: int, bits: int, levels: int | None) -> float:
 def line_luts(line: Line, width: int, bits: int) -> float:
     """LUTs of a multiplication by a constant, an offset and the clipping; fitted to yosys as `table_luts`."""
     product = width + abs(line.factor).bit_length()
-    return 0.5 * ((signed_digits(line.factor) - 1) * product + (product / 2 if line.offset else 0) + 2 * bits)
+    return 0.5 * ((len(signed_digits(line.factor)) - 1) * product + (product / 2 if line.offset else 0) + 2 * bits)
 
 
 def build(variable: FVariable, codes: np.ndarray) -> FVariable:
@@ -130,7 +148,7 @@ def build(variable: FVariable, codes: np.ndarray) -> FVariable:
             terms = [(number >= float(t)) * float(j) for t, j in zip(at, jumps, strict=True)]
             return reduce(lambda a, b: a + b, np.array(terms, dtype=object)) + float(codes[0])
         case "line":
-            raised = (number * float(line.factor) + float(line.offset)) * 2.0**-line.shift
+            raised = (multiple(number, float(line.factor)) + float(line.offset)) * 2.0**-line.shift
             high = max(abs(float(raised.low)), abs(float(raised.high)), 1.0)
             whole = raised.quantize(1, int(high).bit_length() + 1, 0, "WRAP", "TRN")
             return whole.max_of(float(codes[0])).min_of(float(codes[-1]))
