@@ -135,17 +135,20 @@ def test_equal_models_do_not_differ():
 def test_differences_over_seeds_hold_the_truth(seeds_spread):
     """Interval over jets and seeds, and the share of equal models that are called different."""
     rng = np.random.default_rng(6)
-    held, called, trials = 0, 0, 300
+    held, called, agreed, trials = 0, 0, 0, 300
     for _ in range(trials):
         jets = rng.normal(size=JETS)
         better, best = replicas(rng, 0.7, seeds_spread, jets=jets)
         worse, worst = replicas(rng, 0.6, seeds_spread, jets=jets)
-        low, high = compare(better, worse).interval
+        found = compare(better, worse)
+        low, high = found.interval
         held += low <= best - worst <= high
+        agreed += (found.p_value < 0.05) == (not low <= 0 <= high)
         called += compare(worse, replicas(rng, 0.6, seeds_spread, jets=jets)[0]).p_value < 0.05
     error = np.sqrt(0.95 * 0.05 / trials)
     assert held / trials > 0.95 - 2.5 * error
     assert called / trials < 0.05 + 2.5 * error
+    assert agreed / trials > 0.97, "no difference lies outside the interval where its p-value is below 0.05"
 
 
 def test_p_value_over_jets_and_seeds_against_draws():
