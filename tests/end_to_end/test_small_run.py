@@ -63,6 +63,13 @@ def test_tables(finished):
     assert skipped.lut.isna().all() and skipped.vectors.isna().all(), "what was not run is empty, not zero"
     summary = pd.read_csv(tables / "summary.csv")
     assert set(summary.model) == names
+    accuracies, comparisons = pd.read_csv(tables / "accuracies.csv"), pd.read_csv(tables / "comparisons.csv")
+    own = models.set_index("model").accuracy
+    assert (accuracies.set_index("model").accuracy == own).all() and (accuracies.seeds == 1).all()
+    assert len(comparisons) == 6 and (comparisons.test_jets == 150).all() and (comparisons.p_holm <= 1).all()
+    assert ((comparisons.model.map(own) - comparisons.other.map(own)) - comparisons.difference).abs().max() < 1e-9
+    best = models.model[models.val_accuracy.idxmax()]
+    assert set(comparisons[comparisons.other_is_reference].other) == {best}
     for name in ("summary.md", "summary.tex", "summary.html"):
         assert "linear" in (tables / name).read_text()
 
@@ -70,7 +77,7 @@ def test_tables(finished):
 def test_figures_and_their_numbers(finished):
     figures = finished.folder / "results/small/figures"
     stems = {path.stem for path in figures.glob("*.png")}
-    assert len(stems) >= 6
+    assert len(stems) >= 6 and "paired_accuracy" in stems
     for stem in stems:
         assert (figures / f"{stem}.png").stat().st_size > 5000 and (figures / f"{stem}.pdf").stat().st_size > 2000
         assert len(pd.read_csv(figures / f"{stem}.csv"))

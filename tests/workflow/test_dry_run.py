@@ -26,6 +26,14 @@ def test_quickstart_plans_every_stage(checkout):
     # six models in two flows, without the float model's RTL
     assert jobs["emulate"] == jobs["synthesize"] == jobs["read_report"] == 11
     assert jobs["figure"] >= 6
+    assert jobs["compare_models"] == 1 and "tables/comparisons.csv" in done.stdout
+    assert "Drawing paired_accuracy" in done.stdout
+
+
+def test_one_model_has_nothing_to_be_compared_with(checkout):
+    done = checkout.snakemake("-n", overlay=merged(QUICKSTART, {"run": {"models": ["float"]}}))
+    assert done.returncode == 0, done.stdout
+    assert job_counts(done.stdout)["compare_models"] == 1 and "Drawing paired_accuracy" not in done.stdout
 
 
 def test_every_compiled_program_is_prepared_once(checkout):

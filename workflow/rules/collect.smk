@@ -5,6 +5,8 @@ TABLES = [
     for name in (
         "models.csv",
         "hardware.csv",
+        "accuracies.csv",
+        "comparisons.csv",
         "summary.csv",
         "summary.md",
         "summary.tex",
@@ -12,8 +14,46 @@ TABLES = [
 ]
 
 
+rule compare_models:
+    input:
+        outputs=over_models("outputs.npy"),
+        metrics=over_models("metrics.json"),
+        data=DATASET,
+        own_vectors=[
+            f"{RESULTS}/training/{name}/vectors.npz"
+            for name, stanza in PLAN.stanzas.items()
+            if stanza.own_vectors
+        ],
+        code=sources("results/comparisons.py", "results/statistics.py"),
+    output:
+        accuracies=report(
+            f"{RESULTS}/tables/accuracies.csv",
+            caption="../report/accuracies.rst",
+            category="Tables",
+            labels={"table": "accuracies"},
+        ),
+        comparisons=report(
+            f"{RESULTS}/tables/comparisons.csv",
+            caption="../report/comparisons.rst",
+            category="Tables",
+            labels={"table": "comparisons"},
+        ),
+    log:
+        logs("compare_models"),
+    benchmark:
+        benchmarks("compare_models")
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Comparing the models of {RUN.name} jet by jet"
+    script:
+        "../scripts/compare_models.py"
+
+
 rule collect:
     input:
+        accuracies=f"{RESULTS}/tables/accuracies.csv",
         metrics=over_models("metrics.json"),
         manifests=over_models("manifest.json"),
         records=over_designs("record.json"),

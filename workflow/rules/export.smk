@@ -36,7 +36,7 @@ rule check_export:
         predictions=model_file("predictions.npy"),
         costs=model_file("costs.json"),
         vectors=vectors,
-        code=sources("qonnx/execute.py", "results/metrics.py"),
+        code=sources("qonnx/execute.py", "results/metrics.py", "results/statistics.py"),
     output:
         metrics=model_file("metrics.json"),
         outputs=model_file("outputs.npy"),

@@ -7,16 +7,23 @@ STEP_FILES = [path for stanza in PLAN.stanzas for path in step_files(stanza)]
 AVAILABLE = {
     "models": f"{RESULTS}/tables/models.csv",
     "hardware": f"{RESULTS}/tables/hardware.csv",
+    "comparisons": f"{RESULTS}/tables/comparisons.csv",
     "data": DATASET,
     "metrics": over_models("metrics.json"),
     "histories": over_models("history.csv"),
     "outputs": over_models("outputs.npy"),
     "steps": STEP_FILES,
 }
+ON_DATASET = [
+    model
+    for model in PLAN.models.values()
+    if not PLAN.stanzas[model.stanza].own_vectors
+]
 GIVEN = {
     *(Path(f).name for f in STEP_FILES),
     *(["data"] if DATASET else []),
     *(["hardware"] if PLAN.pairs else []),
+    *(["comparisons"] if len(ON_DATASET) > 1 else []),
     *(["trained"] if not all(s.own_vectors for s in PLAN.stanzas.values()) else []),
 }
 DRAWN = [name for name, plot in PLOTS.items() if plot.applies(GIVEN)]

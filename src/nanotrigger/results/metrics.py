@@ -5,39 +5,54 @@ from typing import Any
 
 import numpy as np
 from scipy.special import softmax
-from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
 
 from nanotrigger.data.classes import CLASSES
-from nanotrigger.data.dataset import read_vectors
+from nanotrigger.data.dataset import read_dataset, read_vectors
 from nanotrigger.results.records import read_json, write_json
+from nanotrigger.results.statistics import accuracy_interval, area_under_curve
 
 
 def classification(logits: np.ndarray, y: np.ndarray | None) -> dict[str, float]:
-    """Accuracy with its 95 % interval (Wilson) and, of jets, the area under the ROC curve of each class against the rest.
+    """Accuracy and, of jets, the area under the ROC curve of each class against the rest, with 95 % intervals.
 
-    logits: (vectors, classes); y: (vectors,), or None where no labels are known: then nothing is claimed.
+    logits: (vectors, classes); y: (vectors,), or None where no labels are known: then nothing is claimed. The intervals are
+    of this network on other jets (see `results.statistics`); what other seeds add is in the tables over all seeds.
     """
     if y is None:
         return {}
     correct = int((logits.argmax(1) == y).sum())
-    interval = binomtest(correct, len(y)).proportion_ci(0.95, "wilson")
-    scores = softmax(logits, 1)
+    interval = accuracy_interval(correct, len(y))
     jets = logits.shape[1] == len(CLASSES) and set(np.unique(y)) == set(range(len(CLASSES)))
-    names = CLASSES if jets else ()
+    scores, areas = softmax(logits, 1), {}
+    for i, name in enumerate(CLASSES if jets else ()):
+        area, bounds = area_under_curve(y == i, scores[:, i])
+        areas[f"auc_{name}"] = area
+        if bounds:
+            areas |= {f"auc_{name}_low": bounds.low, f"auc_{name}_high": bounds.high}
     return {
         "test_jets": len(y),
         "accuracy": correct / len(y),
         "accuracy_low": interval.low,
         "accuracy_high": interval.high,
-        **{f"auc_{name}": float(roc_auc_score(y == i, scores[:, i])) for i, name in enumerate(names)},
+        **areas,
     }
+
+
+def val_accuracy(qonnx: Path, vectors: Path) -> dict[str, float]:
+    """Accuracy of a QONNX file on the dataset's validation split, by which models are chosen; none on own vectors."""
+    from nanotrigger.qonnx.execute import execute
+
+    if vectors.suffix == ".npz":
+        return {}
+    val = read_dataset(vectors).standardised("val")
+    logits, _ = execute(qonnx, val.x)
+    return {"val_accuracy": float((logits.argmax(1) == val.y).mean())}
 
 
 def check_export(name: str, inputs: Any, outputs: Any) -> None:
     """Run the QONNX file on the whole test split, and stop the run where it is not exactly what the method predicts.
 
-    Writes the metrics of the file's own outputs, and those outputs (jets, classes) float64.
+    Writes the metrics of the file's own outputs, and those outputs (jets, classes) float64 on the test split.
     """
     from nanotrigger.qonnx.execute import compare, execute
 
@@ -46,4 +61,5 @@ def check_export(name: str, inputs: Any, outputs: Any) -> None:
     mismatches = compare(logits, np.load(inputs.predictions, allow_pickle=False), name)
     np.save(outputs.outputs, logits)
     exactness = {"qonnx_vectors": len(logits), "qonnx_mismatches": mismatches, "overflows": overflows}
-    write_json(outputs.metrics, classification(logits, test.y) | exactness | read_json(inputs.costs))
+    chosen_by = val_accuracy(Path(inputs.qonnx), Path(inputs.vectors))
+    write_json(outputs.metrics, classification(logits, test.y) | chosen_by | exactness | read_json(inputs.costs))

@@ -13,8 +13,9 @@ from nanotrigger.results.records import read_json, replace_when_whole
 
 MODEL_COLUMNS = [
     "model", "stanza", "method", "seed", "dataset", "test_jets", "accuracy", "accuracy_low", "accuracy_high",
-    *(f"auc_{c}" for c in CLASSES), "parameters", "nonzero_weights", "mean_weight_bits", "mean_activation_bits",
-    "bops_hawq", "bops_qonnx", "ebops", "qonnx_vectors", "qonnx_mismatches", "overflows",
+    "val_accuracy", *(f"auc_{c}{bound}" for c in CLASSES for bound in ("", "_low", "_high")), "parameters",
+    "nonzero_weights", "mean_weight_bits", "mean_activation_bits", "bops_hawq", "bops_qonnx", "ebops", "qonnx_vectors",
+    "qonnx_mismatches", "overflows",
 ]  # fmt: skip
 HARDWARE_COLUMNS = [
     "model", "seed", "flow", "tool", "version", "stage", "part", "clock_ns", "lut", "ff", "dsp", "bram36", "carry",
@@ -23,6 +24,7 @@ HARDWARE_COLUMNS = [
     "overflows", "notes", "status",
 ]  # fmt: skip
 COUNTS = [
+    "seeds",
     "lut",
     "ff",
     "dsp",
@@ -39,8 +41,8 @@ COUNTS = [
     "ebops",
 ]
 SUMMARY_COLUMNS = [
-    "model", "flow", "accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq", "stage", "lut", "ff", "dsp",
-    "carry", "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "fmax_mhz", "area_um2", "nand2", "min_period_ns",
+    "model", "flow", "seeds", "accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq", "stage", "lut", "ff",
+    "dsp", "carry", "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "fmax_mhz", "area_um2", "nand2", "min_period_ns",
     "power_mw", "vectors", "mismatches", "netlist_vectors", "netlist_mismatches", "notes", "status",
 ]  # fmt: skip
 
@@ -71,17 +73,22 @@ def hardware_table(records: list[str], plan: Plan, unfinished: Sequence[dict[str
     )
 
 
-def summary_table(models: pd.DataFrame, hardware: pd.DataFrame) -> pd.DataFrame:
-    """Models beside their designs; the mean over seeds where there are several, with the outer bounds."""
-    keys = ["accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq"]
-    both = models[["model", "seed", *keys]].merge(hardware, on=["model", "seed"], how="left")
+def summary_table(models: pd.DataFrame, hardware: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Models beside their designs; the mean over seeds where there are several.
+
+    accuracies: the table of accuracies over seeds, whose intervals hold what jets and seeds add. Models that were tested
+    without labels are not in it, and have none.
+    """
+    both = models[["model", "seed", "ebops", "bops_hawq"]].merge(hardware, on=["model", "seed"], how="left")
     numbers = [c for c in SUMMARY_COLUMNS[2:] if c in both and pd.api.types.is_numeric_dtype(both[c])]
-    how = dict.fromkeys(numbers, "mean") | {"accuracy_low": "min", "accuracy_high": "max"}
+    how: dict[str, Any] = dict.fromkeys(numbers, "mean")
     # every seed's status is shown; a sum over nothing measured stays empty: zero mismatches must have been counted
     how |= {c: lambda column: "; ".join(dict.fromkeys(column.dropna())) or None for c in ("stage", "notes", "status")}
     counted = ("vectors", "mismatches", "netlist_vectors", "netlist_mismatches")
     how |= {c: lambda column: column.sum(min_count=1) for c in counted}
     table = both.groupby(["model", "flow"], sort=False, dropna=False).agg(how).reset_index()
+    keys = ["seeds", "accuracy", "accuracy_low", "accuracy_high"]
+    table = table.merge(accuracies[["model", *keys]], on="model", how="left")
     return table.reindex(columns=SUMMARY_COLUMNS)
 
 
@@ -111,7 +118,7 @@ def collect(plan: Plan, inputs: Any, outputs: Any) -> None:
     dataset = plan.config.run.dataset
     models = models_table(list(inputs.metrics), list(inputs.manifests), dataset)
     hardware = hardware_table(list(inputs.get("records", [])), plan)
-    summary = summary_table(models, hardware)
+    summary = summary_table(models, hardware, pd.read_csv(inputs.accuracies))
     published, footnotes = comparable_rows(Path(inputs.published), plan.config.datasets.get(dataset))
     complete = integers(pd.concat([summary, published], ignore_index=True) if len(published) else summary)
     for table, path in ((models, outputs.models), (hardware, outputs.hardware), (complete, outputs.summary)):
