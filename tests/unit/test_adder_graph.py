@@ -1,5 +1,10 @@
 """The QONNX front end of alkaid on this project's own files; its operators are tested in test_operators."""
 
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -43,3 +48,15 @@ def test_alkaids_own_convert_takes_the_file(model, tmp_path, capfd):
     (tmp_path / "bad.onnx").write_bytes(b"no protobuf")
     assert convert.main([str(tmp_path / "bad.onnx"), str(tmp_path / "out2")]) == 1
     assert "bad.onnx: not a readable ONNX file" in capfd.readouterr().err
+
+
+def test_the_command_of_the_environment_is_this_one(tmp_path, model):
+    """What a user types: `alkaid convert`, and alkaid's other commands as they were."""
+    command = Path(sys.executable).with_name("alkaid")
+    done = subprocess.run(
+        [command, "convert", tmp_path / "m.onnx", tmp_path / "out", "-n", "0"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "module model" in (tmp_path / "out/src/model.v").read_text()
+    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+    assert metadata.version("alkaid") in version
