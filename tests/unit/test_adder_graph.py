@@ -46,7 +46,7 @@ def test_alkaids_own_convert_takes_the_file(model, tmp_path, capfd):
     )
     assert "RTL validation passed: [0/" in capfd.readouterr().out
     (tmp_path / "bad.onnx").write_bytes(b"no protobuf")
-    assert convert.main([str(tmp_path / "bad.onnx"), str(tmp_path / "out2")]) == 1
+    assert convert.main(["convert", str(tmp_path / "bad.onnx"), str(tmp_path / "out2")]) == 1
     assert "bad.onnx: not a readable ONNX file" in capfd.readouterr().err
 
 
