@@ -41,9 +41,8 @@ def test_alkaid_finds_it_by_itself(model):
 
 def test_alkaids_own_convert_takes_the_file(model, tmp_path, capfd):
     """All its options hold; `-n` vectors through the simulated Verilog are compared by alkaid itself."""
-    assert (
-        convert.main([str(tmp_path / "m.onnx"), str(tmp_path / "out"), "-n", "200", "--validate-rtl", "-lc", "5"]) == 0
-    )
+    options = ["-n", "200", "--validate-rtl", "-lc", "5"]
+    assert convert.main(["convert", str(tmp_path / "m.onnx"), str(tmp_path / "out"), *options]) == 0
     assert "RTL validation passed: [0/" in capfd.readouterr().out
     (tmp_path / "bad.onnx").write_bytes(b"no protobuf")
     assert convert.main(["convert", str(tmp_path / "bad.onnx"), str(tmp_path / "out2")]) == 1
