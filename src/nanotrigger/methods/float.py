@@ -28,7 +28,7 @@ def train(data, jobs: Sequence[Job]) -> None:
     """Train all jobs in floating point, then give each its fixed-point widths."""
     from nanotrigger.training.network import Widths
 
-    for stack in mlp.stacks(jobs, ("learning_rate", "l1")):
+    def train_stack(stack: list[Job]):
         params = stack[0].params
         layers = len(params.hidden) + 1
         floating = [Widths.floating(layers)] * len(stack)
@@ -38,7 +38,9 @@ def train(data, jobs: Sequence[Job]) -> None:
         network = network.folded()
         network.set_widths([Widths.uniform(layers, params.bits, params.bits)] * len(stack))
         mlp.calibrate(network, data)
-        mlp.save(network, stack, fitted)
+        return network, fitted
+
+    mlp.train(jobs, ("learning_rate", "l1"), train_stack)
 
 
 def predict(folder: Path, x: np.ndarray) -> np.ndarray:

@@ -42,22 +42,23 @@ def train(data, jobs: Sequence[Job]) -> None:
     from nanotrigger.training.network import BatchedMLP, Widths
     from nanotrigger.training.pruning import polynomial_sparsity, prune
 
-    for stack in mlp.stacks(jobs, ("bits", "l1", "learning_rate", "sparsity")):
+    def train_stack(stack: list[Job]):
         params = stack[0].params
         widths = [Widths.uniform(len(params.hidden) + 1, job.params.bits, params.input_bits) for job in stack]
         final = [job.params.sparsity for job in stack]
         # epochs count from 1; the last one, at least, trains what is left
         begin, end = (max(1, int(share * params.epochs)) for share in (params.prune_from, params.prune_until))
 
-        def before_epoch(network: BatchedMLP, epoch: int, final=final, begin=begin, end=end) -> None:
-            if begin < epoch <= end:
+        def before_epoch(network: BatchedMLP, epoch: int) -> None:
+            if begin <= epoch <= end:
                 prune(network, torch.tensor([polynomial_sparsity(epoch, s, begin, end) for s in final]))
 
         network = mlp.build(data, stack, widths, batch_norm=params.batch_norm, pruned=True)
         mlp.calibrate(network, data, statistics=True)
         what = f"pruned from {begin} until {end} to {final}"
-        fitted = mlp.fit(network, data, stack, settled=end, before_epoch=before_epoch, what=what)
-        mlp.save(network, stack, fitted)
+        return network, mlp.fit(network, data, stack, settled=end, before_epoch=before_epoch, what=what)
+
+    mlp.train(jobs, ("bits", "l1", "learning_rate", "sparsity"), train_stack)
 
 
 def predict(folder: Path, x: np.ndarray) -> np.ndarray:

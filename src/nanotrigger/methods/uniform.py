@@ -30,12 +30,14 @@ def train(data, jobs: Sequence[Job]) -> None:
     """Quantisation-aware training of all points and seeds."""
     from nanotrigger.training.network import Widths
 
-    for stack in mlp.stacks(jobs, ("bits", "l1", "learning_rate")):
+    def train_stack(stack: list[Job]):
         params = stack[0].params
         widths = [Widths.uniform(len(params.hidden) + 1, job.params.bits, params.input_bits) for job in stack]
         network = mlp.build(data, stack, widths, batch_norm=params.batch_norm)
         mlp.calibrate(network, data, statistics=True)
-        mlp.save(network, stack, mlp.fit(network, data, stack))
+        return network, mlp.fit(network, data, stack)
+
+    mlp.train(jobs, ("bits", "l1", "learning_rate"), train_stack)
 
 
 def predict(folder: Path, x: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from nanotrigger.results.records import replace_when_whole
 
 INTERVAL_S = 5.0
+"""Seconds between two writings of a checkpoint at least."""
 
 
 def fingerprint(settings: Any, tensors: Sequence[torch.Tensor]) -> str:
@@ -31,12 +32,11 @@ def fingerprint(settings: Any, tensors: Sequence[torch.Tensor]) -> str:
 class Checkpoint:
     """A file that holds a training after one of its epochs.
 
-    path: safetensors; interval_s: seconds between two writings at least. It is no output of the DAG, which would delete
-    it with those of a failed job; `remove` does at the end.
+    path: safetensors. It is no output of the DAG, which would delete it with those of a failed job; `remove` does at
+    the end.
     """
 
     path: Path
-    interval_s: float = INTERVAL_S
     written: float = field(default_factory=time.monotonic)
 
     def restore(self, identity: str, tensors: Mapping[str, torch.Tensor]) -> int:
@@ -63,8 +63,8 @@ class Checkpoint:
         return int(metadata["epoch"])
 
     def write(self, identity: str, epoch: int, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Write the live `tensors` after `epoch`, whole or not at all; not more often than the interval says."""
-        if time.monotonic() - self.written < self.interval_s:
+        """Write the live `tensors` after `epoch`, whole or not at all; but not too often."""
+        if time.monotonic() - self.written < INTERVAL_S:
             return
         with replace_when_whole(self.path) as temporary:
             state = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}

@@ -6,7 +6,7 @@ Methods import this module when a config is validated, so torch is imported only
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ CALIBRATION = 16384
 WEIGHTS = "model/network.safetensors"
 
 
-def stacks(jobs: Sequence[Job], free: Collection[str]) -> Iterator[list[Job]]:
+def stacks(jobs: Sequence[Job], free: Collection[str]) -> list[list[Job]]:
     """Jobs that can train together: those that differ in the keys `free` alone, of which the engine takes an array.
 
     A key that changes the computation itself, as batch_norm does, splits a stanza into stacks that train one after the
@@ -36,7 +36,16 @@ def stacks(jobs: Sequence[Job], free: Collection[str]) -> Iterator[list[Job]]:
     for job in jobs:
         fixed = job.params.model_dump(exclude=set(free))
         groups.setdefault(repr(sorted(fixed.items())), []).append(job)
-    yield from groups.values()
+    return list(groups.values())
+
+
+def train(
+    jobs: Sequence[Job], free: Collection[str], train_stack: Callable[[list[Job]], tuple[BatchedMLP, Fit]]
+) -> None:
+    """Train the stacks of the jobs one after the other; write the models once all of them have come to a good end."""
+    done = [(train_stack(stack), stack) for stack in stacks(jobs, free)]
+    for (network, fitted), stack in done:
+        save(network, stack, fitted)
 
 
 def schedule(jobs: Sequence[Job], **changed: Any) -> Schedule:

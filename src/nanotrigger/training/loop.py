@@ -19,6 +19,10 @@ HISTORY = ("epoch", "learning_rate", "train_loss", "val_loss", "val_accuracy")
 CALIBRATION = 1024
 """Train jets from which the activation ranges are chosen before each epoch."""
 
+FROZEN_AFTER = 0.5
+"""Share of the epochs after which batch normalisation keeps its running statistics: the folded weights that are trained
+from then on are the ones that are saved (as 1806.08342 advises); at 4 bits that is more accurate, and cheaper."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -95,10 +99,13 @@ def fit(
         if schedule.before_epoch:
             schedule.before_epoch(network, epoch)
         rate = rates * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs)))
-        orders = torch.stack([torch.from_numpy(np.random.default_rng((s, epoch)).permutation(len(x))) for s in different])
+        orders = torch.stack(
+            [torch.from_numpy(np.random.default_rng((s, epoch)).permutation(len(x))) for s in different]
+        )
         if network.quantised:
             network.calibrate(x[orders[shuffle, :CALIBRATION]])
         network.train()
+        network.frozen = epoch > FROZEN_AFTER * epochs
         total = torch.zeros(models)
         for step in range(steps):
             rows = orders[:, step * batch : (step + 1) * batch]
@@ -140,7 +147,9 @@ def fit(
     network.eval()
     if checkpoint:
         checkpoint.remove()
-    histories = [[dict(zip(HISTORY, row, strict=True)) for row in history[: last[m], m].tolist()] for m in range(models)]
+    histories = [
+        [dict(zip(HISTORY, row, strict=True)) for row in history[: last[m], m].tolist()] for m in range(models)
+    ]
     return Fit(histories, best_epoch.tolist())
 
 

@@ -11,7 +11,9 @@ class Adam:
     torch's own takes one learning rate for a whole tensor.
     """
 
-    def __init__(self, parameters: Iterable[torch.Tensor], betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
+    def __init__(
+        self, parameters: Iterable[torch.Tensor], betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    ):
         self.parameters = list(parameters)
         self.betas, self.eps = betas, eps
         self.first = [torch.zeros_like(p) for p in self.parameters]

@@ -11,7 +11,9 @@ def polynomial_sparsity(epoch: int, final: float, begin: int, end: int) -> float
     final (1 - (1 - (epoch - begin) / (end - begin))^3) between them: fast while many weights do little, slow when few
     are left. Source: 1710.01878 (Zhu & Gupta), eq. 1, from nothing pruned.
     """
-    progress = min(max((epoch - begin) / max(end - begin, 1), 0.0), 1.0)
+    if epoch >= end:
+        return final
+    progress = max((epoch - begin) / (end - begin), 0.0)
     return final * (1 - (1 - progress) ** 3)
 
 
@@ -19,7 +21,8 @@ def polynomial_sparsity(epoch: int, final: float, begin: int, end: int) -> float
 def prune(network: BatchedMLP, sparsity: torch.Tensor) -> None:
     """Mask the smallest weights of every layer, a share of its own for each model.
 
-    sparsity: (models,). Weights are compared as they act, batch normalisation folded in. What is pruned stays so.
+    sparsity: (models,). Weights are compared as they act, batch normalisation folded in. What is pruned stays so: it is
+    the smallest of all from then on.
     """
     before, network.training = network.training, False
     for layer in range(network.layers):
