@@ -101,10 +101,13 @@ class Plan:
         return {(pair.model, pair.flow): pair.kind for pair in self.pairs}
 
     def jobs(self, stanza: str, folder: Path, inputs: Path) -> list[Job]:
-        """What a stanza trains: its models with every seed, below `folder`; its steps lie in `inputs`."""
+        """What a stanza trains: its models with every seed, below `folder`; its steps lie in `inputs`.
+
+        Checkpoints lie there too and not below `folder`, which Snakemake deletes when a job fails.
+        """
         made = {step.output: inputs / step.output for step in self.stanzas[stanza].steps}
         return [
-            Job(model.name, model.params, seed, folder / model.name / f"seed{seed}", made)
+            Job(model.name, model.params, seed, folder / model.name / f"seed{seed}", made, inputs / "checkpoints")
             for model in self.stanzas[stanza].models
             for seed in self.seeds
         ]

@@ -72,6 +72,13 @@ def changed(path, value):
         ("models.hgq.method", "no.such.module", r"models\.hgq\.method: method 'no.such.module' cannot be imported"),
         ("models.float.epoch", 3, r"models\.float\.epoch: unknown key. Did you mean epochs\?"),
         ("models.float.bits", 64, r"models\.float\.bits = 64: Input should be less than or equal to 24"),
+        ("models.int.sweep", {"bits": [8, 1]}, r"models\.int \(sweep bits=1\)\.bits = 1: .*greater than or equal to 2"),
+        ("models.int.sweep", {"bits": [17]}, r"models\.int \(sweep bits=17\)\.bits = 17: .*less than or equal to 16"),
+        ("models.ptq.input_bits", 40, r"models\.ptq.*\.input_bits = 40: Input should be less than or equal to 20"),
+        ("models.pruned.sweep", {"sparsity": [1.0]}, r"pruned \(sweep sparsity=1.0\)\.sparsity = 1.0: .*less than 1"),
+        ("models.pruned.sweep", {"sparsity": [-0.1]}, r"sparsity = -0.1: .*greater than or equal to 0"),
+        ("models.pruned.prune_from", 0.7, r"models\.pruned.*\.prune_until = 0.6: is not after prune_from = 0.7"),
+        ("models.int_bn.l1", -1, r"models\.int_bn.*\.l1 = -1: Input should be greater than or equal to 0"),
         ("models.hgq.sweep", {"ebop": [1]}, r"models\.hgq\.sweep\.ebop: unknown key. Did you mean ebops\?"),
         ("models.hgq.sweep", {"ebops": 5}, r"models\.hgq\.sweep: give each key a list"),
         (

@@ -49,7 +49,8 @@ def test_quantisation_errors_by_search_over_the_grid(small):
     found = quantisation_errors(network, (3, 6))
     for layer, w in enumerate(w.detach().numpy() for w in network.weights):
         for column, bits in enumerate((3, 6)):
-            step = 2.0 ** (np.ceil(np.log2(np.abs(w).max())) - (bits - 1))
-            grid = np.arange(-(2 ** (bits - 1)), 2 ** (bits - 1)) * step
-            nearest = np.abs(w.ravel()[:, None] - grid).min(1)
-            assert found[layer, column] == pytest.approx((nearest**2).sum(), rel=1e-5)
+            errors = []
+            for reach in 2.0 ** np.arange(-8, 8):
+                grid = np.arange(-(2 ** (bits - 1)), 2 ** (bits - 1)) * reach / 2 ** (bits - 1)
+                errors.append((np.abs(w.ravel()[:, None] - grid).min(1) ** 2).sum())
+            assert found[layer, column] == pytest.approx(min(errors), rel=1e-5)

@@ -6,10 +6,12 @@ import torch
 
 from nanotrigger.training.network import BatchedMLP, Widths
 from nanotrigger.training.quantisers import (
-    power_of_two_step,
-    quantise_activations,
+    activation_codes,
+    activation_range,
+    power_of_two_range,
     quantise_inputs,
     quantise_weights,
+    weight_range,
 )
 
 
@@ -20,20 +22,53 @@ def column(*values):
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_weights_go_to_the_nearest_point_of_their_grid(bits):
     w = torch.randn(3, 20, 10, generator=torch.Generator().manual_seed(bits))
-    q = quantise_weights(w, column(bits, bits, bits)).numpy()
+    reach = column(1.0, 2.0, 4.0)
+    q = quantise_weights(w, column(bits, bits, bits), reach).numpy()
     for model, values in enumerate(w.numpy()):
-        step = 2.0 ** (np.ceil(np.log2(np.abs(values).max())) - (bits - 1))
-        grid = np.arange(-(2 ** (bits - 1)), 2 ** (bits - 1)) * step
+        grid = np.arange(-(2 ** (bits - 1)), 2 ** (bits - 1)) * float(reach[model]) / 2 ** (bits - 1)
         best = np.abs(values[..., None] - grid).min(-1)
         np.testing.assert_allclose(np.abs(q[model] - values), best, atol=1e-7)
         assert np.isin(q[model], grid).all()
 
 
+def codes(values, bits, reach):
+    """As the network calls it: in units of the range, half a step added."""
+    return activation_codes(values / reach + 2.0 ** -(bits + 1), column(bits))
+
+
 def test_activations_round_half_up_and_saturate():
-    h = torch.tensor([0.0, 0.124, 0.125, 0.375, 0.62, 1.7, 1.9, 50.0]).reshape(1, -1, 1)
-    q = quantise_activations(h, column(3), column(1.5))
+    h = torch.tensor([-3.0, 0.0, 0.124, 0.125, 0.375, 0.62, 1.7, 1.9, 50.0]).reshape(1, -1, 1)
     # three bits to 2.0: steps of 0.25 up to 1.75
-    assert q.flatten().tolist() == [0.0, 0.0, 0.25, 0.5, 0.5, 1.75, 1.75, 1.75]
+    assert (codes(h, 3, 2.0) * 0.25).flatten().tolist() == [0.0, 0.0, 0.0, 0.25, 0.5, 0.5, 1.75, 1.75, 1.75]
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+def test_ranges_by_search(bits):
+    """Over forty powers of two, in numpy: weights by squared error, activations by absolute error."""
+    rng = np.random.default_rng(bits)
+    values = rng.standard_t(3, size=(2, 50, 9)).astype(np.float32) * np.float32(0.3)
+    reaches = 2.0 ** np.arange(-20, 20)
+    found = weight_range(torch.from_numpy(values), column(bits, bits)).flatten()
+    hidden = np.maximum(values, 0)
+    found_hidden = activation_range(torch.from_numpy(hidden), column(bits, bits)).flatten()
+    for model in range(2):
+        squared = [
+            (
+                (np.clip(np.round(values[model] / s), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1) * s - values[model]) ** 2
+            ).sum()
+            for s in reaches * 2.0 ** (1 - bits)
+        ]
+        assert found[model] == reaches[np.argmin(squared)]
+        absolute = [
+            np.abs(np.clip(np.floor(hidden[model] / s + 0.5), 0, 2**bits - 1) * s - hidden[model]).sum()
+            for s in reaches * 2.0**-bits
+        ]
+        assert found_hidden[model] == reaches[np.argmin(absolute)]
+
+
+def test_powers_of_two_are_exact():
+    """Also just above one, where a logarithm in single precision is a whole number."""
+    assert power_of_two_range(torch.tensor([8.0, 8.000001, 7.999999, 0.3, 1e-30])).tolist() == [8, 16, 8, 0.5, 2.0**-24]
 
 
 def test_inputs_round_half_to_even_and_saturate():
@@ -43,31 +78,30 @@ def test_inputs_round_half_to_even_and_saturate():
 
 def test_gradients_pass_straight_through_but_for_saturation():
     w = torch.randn(1, 4, 4, requires_grad=True)
-    quantise_weights(w, column(3)).sum().backward()
+    quantise_weights(w, column(3), column(1.0)).sum().backward()
     assert (w.grad == 1).all()
-    h = torch.tensor([[[0.3], [1.0], [9.0]]], requires_grad=True)
-    quantise_activations(h, column(3), column(1.5)).sum().backward()
-    assert h.grad.flatten().tolist() == [1.0, 1.0, 0.0]
+    h = torch.tensor([[[-5.0], [0.3], [1.0], [9.0]]], requires_grad=True)
+    (codes(h, 3, 2.0) * 0.25).sum().backward()
+    assert h.grad.flatten().tolist() == [0.0, 1.0, 1.0, 0.0]
 
 
 def test_mixed_widths_in_one_batch_equal_each_alone():
-    w = torch.randn(4, 6, 5)
-    bits = [3.0, 5.0, 8.0, float("inf")]
-    together = quantise_weights(w, column(*bits))
+    w, bits = torch.randn(3, 6, 5), [3.0, 5.0, 8.0]
+    reach = weight_range(w, column(*bits))
+    together = quantise_weights(w, column(*bits), reach)
     for i, b in enumerate(bits):
-        assert torch.equal(together[i : i + 1], quantise_weights(w[i : i + 1], column(b)))
-    assert torch.equal(together[3], w[3]), "an infinite width changes nothing"
-    assert float(power_of_two_step(torch.tensor(0.9), torch.tensor(4.0), signed=True)) == 0.125
+        mine = w[i : i + 1]
+        assert torch.equal(together[i : i + 1], quantise_weights(mine, column(b), weight_range(mine, column(b))))
 
 
 def test_a_stack_computes_what_its_models_compute_alone(tmp_path):
     widths = [Widths(12, (4, 5, 6), (7, 8)), Widths(12, (8, 3, 4), (5, 6)), Widths(12, (16, 16, 16), (16, 16))]
     stack = BatchedMLP((16, 8, 6, 5), widths, 4.0, [0, 1, 2])
     x = np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32)
-    stack.measure_peaks(torch.from_numpy(x))
+    stack.calibrate(torch.from_numpy(x))
     together = stack.predict(x)
     for model in range(3):
-        stack.save(model, tmp_path / f"{model}.safetensors")
+        stack.save(tmp_path / f"{model}.safetensors", [model])
         alone = BatchedMLP.load(tmp_path / f"{model}.safetensors")
         np.testing.assert_array_equal(alone.predict(x)[0], together[model])
         np.testing.assert_array_equal(alone.fixed_point().predict(x), together[model])
@@ -88,8 +122,8 @@ def test_same_forward_pass_as_brevitas(bits):
     core = IntQuant(narrow_range=False, signed=True, **parts)
     generator = torch.Generator().manual_seed(bits)
     w, x = torch.randn(1, 16, 8, generator=generator), torch.randn(200, 16, generator=generator)
-    step = power_of_two_step(w.abs().amax((1, 2), keepdim=True), torch.tensor(float(bits)), signed=True)
-    theirs = core(step, torch.tensor(0.0), BitWidthConst(bits)(), w)
-    ours = quantise_weights(w, column(bits))
+    reach = weight_range(w, column(bits))
+    theirs = core(reach * 2.0 ** (1 - bits), torch.tensor(0.0), BitWidthConst(bits)(), w)
+    ours = quantise_weights(w, column(bits), reach)
     assert torch.equal(ours, theirs)
     assert torch.equal(x @ ours[0], x @ theirs[0])

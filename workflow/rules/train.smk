@@ -25,6 +25,9 @@ rule prepare:
         values=lambda wildcards: PLAN.stanzas[wildcards.stanza].keys(
             find_step(wildcards).keys
         ),
+        seeds=lambda wildcards: (
+            RUN.seeds if find_step(wildcards).per_seed else RUN.seeds[:1]
+        ),
     message:
         "Preparing {wildcards.artifact} of {wildcards.stanza}"
     script:

@@ -51,7 +51,7 @@ class Step:
 
     output: file name; needs: outputs of earlier steps; keys: the stanza's keys it depends on, and no other;
     run(data, jobs, inputs, output): does it. data: a Dataset, or None where `data` is False. needed(params): whether a
-    stanza has this step.
+    stanza has this step. per_seed: whether it makes something for every seed of the run, and not for the first alone.
     """
 
     output: str
@@ -60,17 +60,22 @@ class Step:
     keys: tuple[str, ...] = ()
     data: bool = True
     needed: Callable[[Any], bool] = lambda params: True
+    per_seed: bool = False
 
 
 @dataclass(frozen=True)
 class Job:
-    """One model to train: its name, parameters, seed, the folder for its artifacts and the outputs of the steps."""
+    """One model to train: its name, parameters, seed, the folder for its artifacts and the outputs of the steps.
+
+    scratch: a folder that outlives a job that failed, for checkpoints; nothing is left in it when a training ends well.
+    """
 
     model: str
     params: Any
     seed: int
     folder: Path
     inputs: Mapping[str, Path] = field(default_factory=dict)
+    scratch: Path | None = None
 
     def __str__(self) -> str:
         return f"{self.model} (seed {self.seed})"

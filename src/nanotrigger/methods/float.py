@@ -10,32 +10,37 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from nanotrigger.methods.base import Job, TrainingParams, layer_sizes, same
+from nanotrigger.methods.base import Job, TrainingParams
 from nanotrigger.training import jobs as mlp
 
 exports = frozenset({"qonnx"})
-sweepable = frozenset()
+sweepable = frozenset({"learning_rate", "l1", "batch_norm"})
 
 
 class Params(TrainingParams):
     """Config stanza of a floating-point model."""
 
     bits: int = Field(16, ge=2, le=24, description="width of weights, activations and inputs after training")
+    batch_norm: bool = Field(False, description="batch normalisation behind every dense layer, folded into it")
 
 
 def train(data, jobs: Sequence[Job]) -> None:
-    """Train all jobs at once in floating point, then give each its fixed-point widths."""
-    from nanotrigger.training.network import BatchedMLP, Widths
+    """Train all jobs in floating point, then give each its fixed-point widths."""
+    from nanotrigger.training.network import Widths
 
-    sizes = layer_sizes(jobs[0].params)
-    layers = len(sizes) - 1
-    x = data.standardised("train").x
-    network = BatchedMLP(sizes, [Widths.floating(layers)] * len(jobs), np.abs(x).max(), [job.seed for job in jobs])
-    fit = mlp.fit(network, data, jobs)
-    bits = same(jobs, "bits")
-    network.set_widths([Widths(bits, (bits,) * layers, (bits,) * (layers - 1))] * len(jobs))
-    mlp.measure(network, x)
-    mlp.save(network, jobs, fit)
+    def train_stack(stack: list[Job]):
+        params = stack[0].params
+        layers = len(params.hidden) + 1
+        floating = [Widths.floating(layers)] * len(stack)
+        network = mlp.build(data, stack, floating, batch_norm=params.batch_norm)
+        mlp.calibrate(network, data, statistics=True)
+        fitted = mlp.fit(network, data, stack)
+        network = network.folded()
+        network.set_widths([Widths.uniform(layers, params.bits, params.bits)] * len(stack))
+        mlp.calibrate(network, data)
+        return network, fitted
+
+    mlp.train(jobs, ("learning_rate", "l1"), train_stack)
 
 
 def predict(folder: Path, x: np.ndarray) -> np.ndarray:

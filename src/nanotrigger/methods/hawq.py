@@ -64,15 +64,7 @@ def bops_table(params: Params) -> np.ndarray:
 
 def train_teacher(data, jobs: Sequence[Job], inputs: dict[str, Path], output: Path) -> None:
     """The floating-point network whose Hessian is measured; shared by all points and seeds of the stanza."""
-    from nanotrigger.training.loop import fit
-    from nanotrigger.training.network import BatchedMLP, Widths
-
-    params = jobs[0].params
-    sizes = layer_sizes(params)
-    peak = np.abs(data.standardised("train").x).max()
-    network = BatchedMLP(sizes, [Widths.floating(len(sizes) - 1)], peak, [jobs[0].seed])
-    fit(network, data, mlp.schedule(jobs, epochs=params.teacher_epochs), ["teacher"], jobs[0].seed)
-    network.save(0, output)
+    mlp.train_teacher(data, jobs, [jobs[0].seed], output, epochs=jobs[0].params.teacher_epochs)
 
 
 def measure_traces(data, jobs: Sequence[Job], inputs: dict[str, Path], output: Path) -> None:
@@ -126,8 +118,6 @@ steps = (
 
 def train(data, jobs: Sequence[Job]) -> None:
     """Quantisation-aware training of all points and seeds at once, each from the teacher's parameters."""
-    import torch
-
     from nanotrigger.results.records import read_json
     from nanotrigger.training.network import BatchedMLP, Widths
 
@@ -137,15 +127,9 @@ def train(data, jobs: Sequence[Job]) -> None:
     for job in jobs:
         bits = allocation[job.model]["bits"]
         widths.append(Widths(input_bits, tuple(bits), tuple(b + extra for b in bits[1:])))
-    x = data.standardised("train").x
-    network = BatchedMLP(layer_sizes(jobs[0].params), widths, np.abs(x).max(), [job.seed for job in jobs])
-    teacher = BatchedMLP.load(jobs[0].inputs["teacher.safetensors"])
-    with torch.no_grad():
-        for mine, its in zip(network.parameters(), teacher.parameters(), strict=True):
-            mine.copy_(its.expand_as(mine))
-    mlp.measure(network, x)
-    fit = mlp.fit(network, data, jobs)
-    mlp.save(network, jobs, fit)
+    network = mlp.build(data, jobs, widths)
+    network.copy_parameters(BatchedMLP.load(jobs[0].inputs["teacher.safetensors"]), [0] * len(jobs))
+    mlp.save(network, jobs, mlp.fit(network, data, jobs))
 
 
 def predict(folder: Path, x: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ import torch
 from torch.func import functional_call, grad, jvp
 from tqdm import tqdm
 
-from nanotrigger.training.loop import _losses
+from nanotrigger.training.loop import cross_entropy
 from nanotrigger.training.network import BatchedMLP
-from nanotrigger.training.quantisers import quantise_weights
+from nanotrigger.training.quantisers import quantise_weights, weight_range
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def hessian_traces(network: BatchedMLP, x: np.ndarray, y: np.ndarray, probes: in
         name = f"weights.{layer}"
 
         def loss(w: torch.Tensor, name: str = name) -> torch.Tensor:
-            return _losses(functional_call(network, {**parameters, name: w}, (x,)), y).sum()
+            return cross_entropy(functional_call(network, {**parameters, name: w}, (x,)), y).sum()
 
         for probe in range(probes):
             signs = torch.randint(0, 2, parameters[name].shape, generator=generator) * 2.0 - 1.0
@@ -48,9 +48,9 @@ def hessian_traces(network: BatchedMLP, x: np.ndarray, y: np.ndarray, probes: in
 
 def quantisation_errors(network: BatchedMLP, weight_bits: Sequence[int]) -> np.ndarray:
     """||Q(W) - W||^2 (layers, choices) of a model's weights at each width, on the grids that training uses."""
-    return np.array(
-        [
-            [float(((quantise_weights(w, torch.tensor(float(b))) - w) ** 2).sum()) for b in weight_bits]
-            for w in (w.detach() for w in network.weights)
-        ]
-    )
+    errors = np.empty((network.layers, len(weight_bits)))
+    for layer, w in enumerate(w.detach() for w in network.weights):
+        for choice, width in enumerate(weight_bits):
+            bits = torch.tensor(float(width))
+            errors[layer, choice] = float(((quantise_weights(w, bits, weight_range(w, bits)) - w) ** 2).sum())
+    return errors

@@ -5,43 +5,123 @@ Methods import this module when a config is validated, so torch is imported only
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nanotrigger.methods.base import Job, same
+from nanotrigger.methods.base import Job, layer_sizes, same
 
 if TYPE_CHECKING:
     from nanotrigger.data.dataset import Dataset
+    from nanotrigger.training.checkpoint import Checkpoint
     from nanotrigger.training.loop import Fit, Schedule
-    from nanotrigger.training.network import BatchedMLP
+    from nanotrigger.training.network import BatchedMLP, Widths
+
+CALIBRATION = 16384
+"""Train jets from which the activation ranges of a finished network are chosen."""
 
 WEIGHTS = "model/network.safetensors"
 
 
-def schedule(jobs: Sequence[Job], epochs: int | None = None) -> Schedule:
-    """The one schedule of jobs that train together."""
+def stacks(jobs: Sequence[Job], free: Collection[str]) -> list[list[Job]]:
+    """Jobs that can train together: those that differ in the keys `free` alone, of which the engine takes an array.
+
+    A key that changes the computation itself, as batch_norm does, splits a stanza into stacks that train one after the
+    other: a mixed stack would do the dearer computation for all of its models.
+    """
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        fixed = job.params.model_dump(exclude=set(free))
+        groups.setdefault(repr(sorted(fixed.items())), []).append(job)
+    return list(groups.values())
+
+
+def train(
+    jobs: Sequence[Job], free: Collection[str], train_stack: Callable[[list[Job]], tuple[BatchedMLP, Fit]]
+) -> None:
+    """Train the stacks of the jobs one after the other; write the models once all of them have come to a good end."""
+    done = [(train_stack(stack), stack) for stack in stacks(jobs, free)]
+    for (network, fitted), stack in done:
+        save(network, stack, fitted)
+
+
+def schedule(jobs: Sequence[Job], **changed: Any) -> Schedule:
+    """The schedule of jobs that train together."""
     from nanotrigger.training.loop import Schedule
 
-    keys = ("epochs", "batch_size", "learning_rate", "patience", "l1")
-    values = {key: same(jobs, key) for key in keys}
-    return Schedule(**(values | ({"epochs": epochs} if epochs else {})))
+    shared = {key: same(jobs, key) for key in ("epochs", "batch_size", "patience") if key not in changed}
+    arrays = {key: tuple(getattr(job.params, key) for job in jobs) for key in ("learning_rate", "l1")}
+    return Schedule(**(shared | arrays | changed))
 
 
-def fit(network: BatchedMLP, data: Dataset, jobs: Sequence[Job]) -> Fit:
-    """Train a stack whose models are `jobs`, in that order."""
+def build(data: Dataset, jobs: Sequence[Job], widths: Sequence[Widths], **options: Any) -> BatchedMLP:
+    """The untrained stack of jobs; its input range is that of the train split."""
+    from nanotrigger.training.network import BatchedMLP
+
+    peak = np.abs(data.standardised("train").x).max()
+    return BatchedMLP(layer_sizes(jobs[0].params), widths, peak, [job.seed for job in jobs], **options)
+
+
+def checkpoint(job: Job, name: str) -> Checkpoint | None:
+    """Where a training of that name keeps its checkpoint; none where the job has no folder that outlives it."""
+    from nanotrigger.training.checkpoint import Checkpoint
+
+    return job.scratch and Checkpoint(job.scratch / f"{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}.safetensors")
+
+
+def fit(network: BatchedMLP, data: Dataset, jobs: Sequence[Job], **changed: Any) -> Fit:
+    """Train a stack whose models are `jobs`, in that order. changed: what its schedule has beside the jobs' keys."""
     from nanotrigger.training import loop
 
-    return loop.fit(network, data, schedule(jobs), [str(job) for job in jobs], jobs[0].seed)
+    names = [str(job) for job in jobs]
+    plan = schedule(jobs, **changed)
+    return loop.fit(network, data, plan, names, [job.seed for job in jobs], checkpoint(jobs[0], names[0]))
 
 
-def measure(network: BatchedMLP, x: np.ndarray) -> None:
-    """Set the activation ranges from jets x (jets, features), standardised."""
+def train_teacher(data: Dataset, jobs: Sequence[Job], seeds: Sequence[int], output: Path, **options: Any) -> None:
+    """Train floating-point networks of a stanza, one for each seed, with the keys of its first model, and write them.
+
+    options: `epochs` in place of the stanza's; `batch_norm`.
+    """
+    import json
+
+    from nanotrigger.training import loop
+    from nanotrigger.training.network import BatchedMLP, Widths
+
+    train = data.standardised("train").x
+    sizes = layer_sizes(jobs[0].params)
+    widths = [Widths.floating(len(sizes) - 1)] * len(seeds)
+    network = BatchedMLP(sizes, widths, np.abs(train).max(), seeds, options.pop("batch_norm", False))
+    calibrate(network, data, statistics=True)
+    plan = schedule([jobs[0]] * len(seeds), what="teacher", **options)
+    names = [f"teacher of {jobs[0].model} (seed {seed})" for seed in seeds]
+    fitted = loop.fit(network, data, plan, names, seeds, checkpoint(jobs[0], "teacher"))
+    network.save(output, metadata={"seeds": json.dumps(list(seeds)), "history": json.dumps(fitted.history)})
+
+
+def load_teacher(path: Path, jobs: Sequence[Job]) -> tuple[BatchedMLP, Fit]:
+    """What `train_teacher` wrote: a stack with the teacher of each job, by its seed, and how they were trained."""
+    import json
+
+    from safetensors import safe_open
+
+    from nanotrigger.training.loop import Fit
+    from nanotrigger.training.network import BatchedMLP
+
+    with safe_open(path, "pt") as file:
+        seeds, history = (json.loads(file.metadata()[key]) for key in ("seeds", "history"))
+    chosen = [seeds.index(job.seed) for job in jobs]
+    return BatchedMLP.load(path).folded(chosen), Fit([history[i] for i in chosen], [])
+
+
+def calibrate(network: BatchedMLP, data: Dataset, statistics: bool = False) -> None:
+    """Set activation ranges, and the statistics of batch normalisation, from jets of the train split."""
     import torch
 
-    network.measure_peaks(torch.from_numpy(x))
+    network.calibrate(torch.from_numpy(data.standardised("train").x[:CALIBRATION]), statistics)
 
 
 def save(network: BatchedMLP, jobs: Sequence[Job], fitted: Fit) -> None:
@@ -49,7 +129,7 @@ def save(network: BatchedMLP, jobs: Sequence[Job], fitted: Fit) -> None:
     from nanotrigger.training.history import write_history
 
     for model, job in enumerate(jobs):
-        network.save(model, job.folder / WEIGHTS)
+        network.save(job.folder / WEIGHTS, [model])
         write_history(job.folder / "history.csv", fitted.history[model])
 
 

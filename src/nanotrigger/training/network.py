@@ -1,5 +1,12 @@
-"""A stack of multi-layer perceptrons of one architecture, with bit widths that differ from model to model."""
+"""A stack of multi-layer perceptrons of one architecture, with bit widths that differ from model to model.
 
+Batch normalisation stands behind every dense layer, the last included, as in 2304.06745, and is folded into its weights
+and biases *before* these are quantised: w g / sqrt(v + e) and b - m g / sqrt(v + e). Training folds with the statistics
+of the batch, evaluation with the running ones, and a saved model holds the folded numbers alone. So what is validated,
+saved and exported is one and the same network of quantised weights, products, sums and ReLUs.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,18 +17,28 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork, Quantiser
+from nanotrigger.results.records import replace_when_whole
 from nanotrigger.training.quantisers import (
-    power_of_two_step,
-    quantise_activations,
+    activation_codes,
+    activation_range,
+    power_of_two_range,
     quantise_inputs,
     quantise_weights,
+    weight_range,
 )
+
+STATISTICS_MOMENTUM = 0.9
+EPSILON = 1e-5
+"""Added to the variance of a batch normalisation."""
+
+CELLS = 2**22
+"""Activations of one layer that are held at a time where nothing is learnt."""
 
 
 @dataclass(frozen=True)
 class Widths:
     """Bit widths of one model. weights: one per layer, sign included, biases alike; activations: one per hidden layer,
-    unsigned; input: of the standardised features, sign included. An infinite width means floating point."""
+    unsigned; input: of the standardised features, sign included. Infinite widths, all of them, mean floating point."""
 
     input: float
     weights: tuple[float, ...]
@@ -32,142 +49,249 @@ class Widths:
         inf = float("inf")
         return cls(inf, (inf,) * layers, (inf,) * (layers - 1))
 
+    @classmethod
+    def uniform(cls, layers: int, bits: int, input_bits: int) -> "Widths":
+        """One width for weights, biases and activations."""
+        return cls(input_bits, (bits,) * layers, (bits,) * (layers - 1))
+
+
+def _column(values: Sequence[float]) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1)
+
 
 class BatchedMLP(torch.nn.Module):
     """`models` ReLU perceptrons with shapes `sizes`, evaluated in one pass.
 
-    Parameters `weights[l]` (models, in, out) and `biases[l]` (models, 1, out). Buffers: widths, the input step, and the
-    running largest activation per hidden layer (models, 1, 1), from which activation steps follow.
+    Parameters `weights[l]` (models, in, out), `biases[l]` (models, 1, out) and, with batch normalisation, `gammas[l]`
+    (models, 1, out). Buffers: widths, the input step, the running largest activation per hidden layer (models, 1, 1),
+    from which activation steps follow, running means and variances (models, 1, out), and where weights are pruned masks
+    of ones and zeros (models, in, out). The models of a stack are all quantised or all in floating point, all
+    normalised or all not, and have one input width.
     """
 
-    def __init__(self, sizes: Sequence[int], widths: Sequence[Widths], input_peak: float, seeds: Sequence[int]):
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        widths: Sequence[Widths],
+        input_peak: float,
+        seeds: Sequence[int],
+        batch_norm: bool = False,
+        pruned: bool = False,
+    ):
         super().__init__()
         self.sizes = tuple(sizes)
-        if len({w.input for w in widths}) != 1:
-            raise ValueError("models that train together share one input width")
-        pairs = list(pairwise(self.sizes))
+        self.batch_norm, self.pruned = batch_norm, pruned
+        self.frozen = False
+        """Whether batch normalisation uses the running statistics in training too."""
+        self.effective: list[torch.Tensor] = []
+        """Weights of the last training pass as they act: masked and folded, not yet rounded."""
+        pairs, models = list(pairwise(self.sizes)), len(widths)
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.weights = torch.nn.ParameterList(
             torch.stack([torch.randn(a, b, generator=g) * (2 / a) ** 0.5 for g in generators]) for a, b in pairs
         )
-        self.biases = torch.nn.ParameterList(torch.zeros(len(widths), 1, b) for _, b in pairs)
-
-        def column(values: list[float]) -> torch.Tensor:
-            return torch.tensor(values).reshape(-1, 1, 1)
-
-        for layer in range(len(pairs)):
-            self.register_buffer(f"weight_bits{layer}", column([w.weights[layer] for w in widths]))
-        for layer in range(len(pairs) - 1):
-            self.register_buffer(f"activation_bits{layer}", column([w.activations[layer] for w in widths]))
-            self.register_buffer(f"peak{layer}", torch.zeros(len(widths), 1, 1))
-        self.register_buffer("input_bits", torch.tensor(widths[0].input))
+        self.biases = torch.nn.ParameterList(torch.zeros(models, 1, b) for _, b in pairs)
+        self.gammas = torch.nn.ParameterList(torch.ones(models, 1, b) for _, b in pairs if batch_norm)
+        for layer, (a, b) in enumerate(pairs):
+            for name in ("weight_bits", "weight_range", "bias_range"):
+                self.register_buffer(f"{name}{layer}", torch.ones(models, 1, 1))
+            if layer < len(pairs) - 1:
+                for name in ("activation_bits", "activation_range"):
+                    self.register_buffer(f"{name}{layer}", torch.ones(models, 1, 1))
+            if batch_norm:
+                self.register_buffer(f"mean{layer}", torch.zeros(models, 1, b))
+                self.register_buffer(f"variance{layer}", torch.ones(models, 1, b))
+            if pruned:
+                self.register_buffer(f"mask{layer}", torch.ones(models, a, b))
+        self.register_buffer("input_bits", torch.tensor(0.0))
         self.register_buffer("input_peak", torch.tensor(float(input_peak)))
-        self.momentum = 0.95
+        self.set_widths(widths)
 
     @property
     def models(self) -> int:
         return len(self.weights[0])
 
+    @property
+    def layers(self) -> int:
+        return len(self.weights)
+
     def input_step(self) -> float:
-        return float(power_of_two_step(self.input_peak, self.input_bits, signed=True))
-
-    def _quantised(self) -> bool:
-        return bool(torch.isfinite(self.weight_bits0).any())
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x: (jets, features), standardised. Returns logits (models, jets, classes)."""
-        if torch.isfinite(self.input_bits):
-            x = quantise_inputs(x, float(self.input_bits), self.input_step())
-        h = x.expand(self.models, -1, -1)
-        last = len(self.weights) - 1
-        quantised = self._quantised()
-        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if quantised:
-                bits = getattr(self, f"weight_bits{layer}")
-                w, b = quantise_weights(w, bits), quantise_weights(b, bits)
-            h = torch.baddbmm(b, h, w)
-            if layer == last:
-                return h
-            h = torch.relu(h)
-            if self.training:
-                self._track(layer, h)
-            if quantised:
-                h = quantise_activations(h, getattr(self, f"activation_bits{layer}"), getattr(self, f"peak{layer}"))
-        return h
-
-    @torch.no_grad()
-    def _track(self, layer: int, h: torch.Tensor) -> None:
-        peak = getattr(self, f"peak{layer}")
-        seen = h.detach().amax((1, 2), keepdim=True)
-        peak.copy_(torch.where(peak == 0, seen, self.momentum * peak + (1 - self.momentum) * seen))
-
-    @torch.no_grad()
-    def measure_peaks(self, x: torch.Tensor) -> None:
-        """Set every activation range from the jets `x`, layer by layer as quantised so far."""
-        self.momentum, before = 0.0, self.momentum
-        self.train()(x)
-        self.momentum = before
-        self.eval()
+        return float(power_of_two_range(self.input_peak) * torch.exp2(1 - self.input_bits))
 
     @torch.no_grad()
     def set_widths(self, widths: Sequence[Widths]) -> None:
         """Give every model other bit widths, its parameters and ranges unchanged."""
+        if len({w.input for w in widths}) != 1:
+            raise ValueError("models that train together share one input width")
         self.input_bits.fill_(widths[0].input)
-        for layer in range(len(self.weights)):
-            getattr(self, f"weight_bits{layer}").copy_(
-                torch.tensor([w.weights[layer] for w in widths]).reshape(-1, 1, 1)
-            )
-        for layer in range(len(self.weights) - 1):
-            bits = torch.tensor([w.activations[layer] for w in widths]).reshape(-1, 1, 1)
-            getattr(self, f"activation_bits{layer}").copy_(bits)
+        for layer in range(self.layers):
+            getattr(self, f"weight_bits{layer}").copy_(_column([w.weights[layer] for w in widths]))
+        for layer in range(self.layers - 1):
+            getattr(self, f"activation_bits{layer}").copy_(_column([w.activations[layer] for w in widths]))
+        finite = {math.isfinite(bits) for w in widths for bits in (w.input, *w.weights, *w.activations)}
+        if len(finite) != 1:
+            raise ValueError("the models of a stack are all quantised or all in floating point")
+        self.quantised = finite.pop()
 
-    def one(self, model: int) -> dict[str, torch.Tensor]:
-        """State of one model of the stack, with a model axis of length one."""
-        state = {}
-        for name, value in self.state_dict().items():
-            state[name] = (value[model : model + 1] if value.ndim else value).detach().clone().contiguous()
-        return state
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (jets, features) or, where models see different jets, (models, jets, features); standardised.
 
-    def save(self, model: int, path: Path) -> None:
-        """Write one model as safetensors."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(self.one(model), path)
+        Returns logits (models, jets, classes).
+        """
+        if self.quantised:
+            x = quantise_inputs(x, float(self.input_bits), self.input_step())
+        h, step = x.expand(self.models, -1, -1), 1.0
+        self.effective = []
+        for layer in range(self.layers):
+            h, step = self._layer(layer, h, step, layer == self.layers - 1)
+        return h
+
+    def _layer(
+        self, layer: int, h: torch.Tensor, step: torch.Tensor | float, last: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """One layer on activations h in units of `step`, and the unit of what it gives."""
+        w, b = self._folded(layer, h, step)
+        if self.training:
+            self.effective.append(w)
+        if not self.quantised:
+            h = torch.baddbmm(b, h, w)
+            return (h if last else torch.relu(h)), 1.0
+        w, b = self._rounded(layer, w, b)
+        if last:
+            return torch.baddbmm(b, h, w * step), 1.0
+        # all scales are powers of two: moving them into the small weights changes no bit of the large activations
+        bits, reach = getattr(self, f"activation_bits{layer}"), getattr(self, f"activation_range{layer}")
+        h = torch.baddbmm(b / reach + torch.exp2(-1 - bits), h, w * (step / reach))
+        return activation_codes(h, bits), reach * torch.exp2(-bits)
+
+    def _rounded(self, layer: int, w: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weights and biases of a layer on their grids."""
+        bits = getattr(self, f"weight_bits{layer}")
+        reaches = (getattr(self, f"{name}{layer}") for name in ("weight_range", "bias_range"))
+        return tuple(quantise_weights(v, bits, reach) for v, reach in zip((w, b), reaches, strict=True))
+
+    def _folded(self, layer: int, h: torch.Tensor, step: torch.Tensor | float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weights and biases of a layer, masked, and with its batch normalisation folded in."""
+        w, b = self._masked(layer), self.biases[layer]
+        if not self.batch_norm:
+            return w, b
+        mean, variance = getattr(self, f"mean{layer}"), getattr(self, f"variance{layer}")
+        if self.training and not self.frozen:
+            running = mean, variance
+            variance, mean = self._statistics(w, h, step)
+            with torch.no_grad():
+                for kept, seen in zip(running, (mean, variance), strict=True):
+                    kept.lerp_(seen, 1 - STATISTICS_MOMENTUM)
+        scale = self.gammas[layer] * torch.rsqrt(variance + EPSILON)
+        return w * scale, b - mean * scale
+
+    def _masked(self, layer: int) -> torch.Tensor:
+        return self.weights[layer] * getattr(self, f"mask{layer}") if self.pruned else self.weights[layer]
+
+    @staticmethod
+    def _statistics(w: torch.Tensor, h: torch.Tensor, step: torch.Tensor | float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Variance and mean over the jets, (models, 1, out), of what a layer gives before its normalisation."""
+        return torch.var_mean(torch.bmm(h, w * step), 1, correction=0, keepdim=True)
+
+    def rows(self) -> int:
+        """Jets that are evaluated at a time, so that memory does not grow with the dataset."""
+        return max(1, CELLS // (self.models * max(self.sizes)))
+
+    @torch.no_grad()
+    def calibrate(self, x: torch.Tensor, statistics: bool = False) -> None:
+        """Choose all ranges, those of the activations from jets x (jets, features) or (models, jets, features).
+
+        Layer by layer, each on what it gets from quantised ones. statistics: set the running means and variances to
+        those of x as well.
+        """
+        self.eval()
+        if self.quantised:
+            x = quantise_inputs(x, float(self.input_bits), self.input_step())
+        h, step = x.expand(self.models, -1, -1), 1.0
+        for layer in range(self.layers):
+            last = layer == self.layers - 1
+            if self.batch_norm and statistics:
+                variance, mean = self._statistics(self._masked(layer), h, step)
+                getattr(self, f"mean{layer}").copy_(mean)
+                getattr(self, f"variance{layer}").copy_(variance)
+            if self.quantised:
+                w, b = self._folded(layer, h, step)
+                for name, value in (("weight_range", w), ("bias_range", b)):
+                    reach = weight_range(value, getattr(self, f"weight_bits{layer}"))
+                    getattr(self, f"{name}{layer}").copy_(reach)
+                w, b = self._rounded(layer, w, b)
+            if self.quantised and not last:
+                seen = torch.relu(torch.baddbmm(b, h, w * step))
+                reach = activation_range(seen, getattr(self, f"activation_bits{layer}"))
+                getattr(self, f"activation_range{layer}").copy_(reach)
+            h, step = self._layer(layer, h, step, last)
+
+    @torch.no_grad()
+    def folded(self, models: Sequence[int] | None = None) -> "BatchedMLP":
+        """Models of the stack, all of them unless named, without masks and batch normalisation: both are applied to
+        their weights and biases."""
+        chosen = list(range(self.models)) if models is None else list(models)
+        plain = BatchedMLP(self.sizes, [Widths.floating(self.layers)] * len(chosen), 1.0, [0] * len(chosen))
+        training, self.training = self.training, False
+        for layer in range(self.layers):
+            w, b = self._folded(layer, torch.empty(0), 1.0)
+            plain.weights[layer].copy_(w[chosen])
+            plain.biases[layer].copy_(b[chosen])
+        self.training = training
+        own = dict(self.named_buffers())
+        for name, buffer in plain.named_buffers():
+            buffer.copy_(own[name][chosen] if buffer.ndim else own[name])
+        plain.quantised = self.quantised
+        return plain.eval()
+
+    def copy_parameters(self, source: "BatchedMLP", models: Sequence[int]) -> None:
+        """Start from the parameters of the models of another stack, one index for each of these."""
+        with torch.no_grad():
+            for mine, its in zip(self.parameters(), source.parameters(), strict=True):
+                mine.copy_(its[list(models)])
+
+    def save(self, path: Path, models: Sequence[int] | None = None, metadata: dict[str, str] | None = None) -> None:
+        """Write models of the stack, all of them unless named, as safetensors: folded, and whole or not at all."""
+        with replace_when_whole(path) as temporary:
+            save_file(self.folded(models).state_dict(), temporary, metadata)
 
     @classmethod
     def load(cls, path: Path) -> "BatchedMLP":
-        """Read one model (a stack of length one), ready to predict."""
+        """Read what `save` wrote, ready to predict."""
         state = load_file(path)
         layers = sum(name.startswith("weights.") for name in state)
         shapes = [state[f"weights.{layer}"].shape for layer in range(layers)]
-        network = cls((*(s[1] for s in shapes), shapes[-1][2]), [Widths.floating(layers)], 1.0, [0])
+        models = shapes[0][0]
+        sizes = (*(s[1] for s in shapes), shapes[-1][2])
+        network = cls(sizes, [Widths.floating(layers)] * models, 1.0, [0] * models)
         network.load_state_dict(state)
+        network.quantised = bool(torch.isfinite(network.input_bits))
         return network.eval()
 
     @torch.no_grad()
-    def predict(self, x: np.ndarray, rows: int = 65536) -> np.ndarray:
+    def predict(self, x: np.ndarray) -> np.ndarray:
         """Logits in double precision, which holds every fixed-point sum exactly. x: (jets, features) standardised.
 
         Returns (models, jets, classes) float64.
         """
-        double = self.eval().double()
-        parts = [double(torch.from_numpy(x[i : i + rows]).double()) for i in range(0, len(x), rows)]
-        self.float()
+        double = self.folded().double()
+        parts = [double(part.double()) for part in torch.from_numpy(x).split(self.rows())]
         return torch.cat(parts, 1).numpy()
 
     @torch.no_grad()
     def fixed_point(self, model: int = 0) -> FixedPointNetwork:
         """One model of the stack as exact fixed-point numbers. Its widths must be finite."""
+        plain = self.folded([model])
         layers = []
         step = self.input_step()
         limit = 2.0 ** float(self.input_bits - 1)
         quantiser = Quantiser(step, -limit * step, (limit - 1) * step, "ROUND")
-        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            bits = getattr(self, f"weight_bits{layer}")[model : model + 1].double()
-            w, b = w[model : model + 1].double(), b[model : model + 1].double()
-            steps = [float(power_of_two_step(t.abs().amax(), bits, signed=True)) for t in (w, b)]
-            weight, bias = quantise_weights(w, bits)[0].numpy(), quantise_weights(b, bits)[0, 0].numpy()
-            width = float(bits) - 1
-            hidden = layer < len(self.weights) - 1
+        for layer, (w, b) in enumerate(zip(plain.weights, plain.biases, strict=True)):
+            width = float(getattr(self, f"weight_bits{layer}")[model]) - 1
+            steps = [float(getattr(self, f"{n}{layer}")[model]) * 2.0**-width for n in ("weight_range", "bias_range")]
+            w, b = plain._rounded(layer, w.double(), b.double())
+            weight, bias = w[0].numpy(), b[0, 0].numpy()
+            hidden = layer < self.layers - 1
             layers.append(
                 Dense(
                     input=quantiser,
@@ -182,7 +306,6 @@ class BatchedMLP(torch.nn.Module):
             )
             if hidden:
                 bits = float(getattr(self, f"activation_bits{layer}")[model])
-                peak = getattr(self, f"peak{layer}")[model].double()
-                step = float(power_of_two_step(peak, torch.tensor(bits), signed=False))
+                step = float(getattr(self, f"activation_range{layer}")[model]) * 2.0**-bits
                 quantiser = Quantiser(step, 0.0, (2.0**bits - 1) * step, "HALF_UP")
         return FixedPointNetwork(tuple(layers))

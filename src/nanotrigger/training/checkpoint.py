@@ -1,0 +1,78 @@
+"""Checkpoints of a training that was interrupted, so that it goes on as if it had not been."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from nanotrigger.results.records import replace_when_whole
+
+INTERVAL_S = 5.0
+"""Seconds between two writings of a checkpoint at least."""
+
+
+def fingerprint(settings: Any, tensors: Sequence[torch.Tensor]) -> str:
+    """Digest of all that a training's result depends on: its settings, its tensors (initial state and data), the code
+    in this folder, torch and the number of its threads."""
+    digest = sha256(repr((settings, torch.__version__, torch.get_num_threads())).encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+@dataclass
+class Checkpoint:
+    """A file that holds a training after one of its epochs.
+
+    path: safetensors. It is no output of the DAG, which would delete it with those of a failed job; `remove` does at
+    the end.
+    """
+
+    path: Path
+    written: float = field(default_factory=time.monotonic)
+
+    def restore(self, identity: str, tensors: Mapping[str, torch.Tensor]) -> int:
+        """Fill the live `tensors` and return the epoch after which they were written; 0 if there is nothing to go on from.
+
+        A checkpoint of another training (one with another `identity`) is not used.
+        """
+        if not self.path.is_file():
+            return 0
+        try:
+            with safe_open(self.path, "pt") as file:
+                metadata = file.metadata()
+                saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            print(f"{self.path}: not a readable checkpoint ({error}); the training starts anew", flush=True)
+            return 0
+        if metadata["identity"] != identity:
+            print(f"{self.path}: of other settings, data or code; the training starts anew", flush=True)
+            return 0
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                tensor.copy_(saved[name])
+        print(f"{self.path}: the training goes on after epoch {metadata['epoch']}", flush=True)
+        return int(metadata["epoch"])
+
+    def write(self, identity: str, epoch: int, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Write the live `tensors` after `epoch`, whole or not at all; but not too often."""
+        if time.monotonic() - self.written < INTERVAL_S:
+            return
+        with replace_when_whole(self.path) as temporary:
+            state = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+            save_file(state, temporary, {"identity": identity, "epoch": str(epoch)})
+        self.written = time.monotonic()
+
+    def remove(self) -> None:
+        """Delete the file, and its folder once it is empty."""
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
