@@ -65,12 +65,7 @@ def read_report(folder: Path, params: Any) -> ResourceRecord:
         tool="Catapult, Vivado",
         version=f"{report.version}, {used.version}",
         stage="logic_synthesis",
-        lut=used.lut,
-        ff=used.ff,
-        dsp=used.dsp,
-        bram36=used.bram36,
-        carry=used.carry,
-        cells=used.cells,
+        **used.counts(),
         notes=(*record.notes, f"slack after synthesis, before placement: {timing.wns_ns:g} ns"),
     )
 
