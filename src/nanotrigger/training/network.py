@@ -63,9 +63,9 @@ class BatchedMLP(torch.nn.Module):
     """`models` ReLU perceptrons with shapes `sizes`, evaluated in one pass.
 
     Parameters `weights[l]` (models, in, out), `biases[l]` (models, 1, out) and, with batch normalisation, `gammas[l]`
-    (models, 1, out). Buffers: widths, the input step, the running largest activation per hidden layer (models, 1, 1),
-    from which activation steps follow, running means and variances (models, 1, out), and where weights are pruned masks
-    of ones and zeros (models, in, out). The models of a stack are all quantised or all in floating point, all
+    (models, 1, out). Buffers: the largest input; widths and power-of-two ranges of weights, biases and activations, per layer
+    (models, 1, 1); running means and variances (models, 1, out); and where weights are pruned masks of ones and zeros
+    (models, in, out). The models of a stack are all quantised or all in floating point, all
     normalised or all not, and have one input width.
     """
 
