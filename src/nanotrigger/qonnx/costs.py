@@ -29,9 +29,7 @@ def hawq_layer_bops(
 
 def _with_sign(layer: Dense) -> tuple[np.ndarray, np.ndarray]:
     """Widths with sign of inputs (in,) and weights (in, out), zero where pruned."""
-    b_a = np.broadcast_to(np.where(layer.input.bits > 0, layer.input.bits + layer.input.signed, 0), len(layer.weight))
-    b_w = np.where(layer.weight_bits > 0, layer.weight_bits + 1, 0)
-    return b_a, b_w
+    return np.broadcast_to(layer.input.width, len(layer.weight)), layer.widths("weight")
 
 
 def hawq_bops(network: FixedPointNetwork) -> float:
