@@ -38,8 +38,8 @@ class Params(TrainingParams):
         "bayesian", description="whether all candidates train to the end, or most stop early"
     )
     candidates: PositiveInt = Field(100, description="how many are tried")
-    generation: PositiveInt = Field(16, description="candidates that are proposed at once and train together")
-    startup: PositiveInt = Field(32, description="candidates that are drawn at random, before Optuna's sampler learns")
+    generation: PositiveInt = Field(24, description="candidates that are proposed at once and train together")
+    startup: PositiveInt = Field(24, description="candidates before Optuna's sampler learns from any")
     trial_epochs: PositiveInt = Field(20, description="epochs of a candidate")
     first_rung: PositiveInt = Field(2, description="hyperband: epochs before the first comparison at the earliest")
     reduction: int = Field(
@@ -93,6 +93,20 @@ class Params(TrainingParams):
         hidden = len(self.hidden)
         return {f"{kind}{i + 1}": names for kind, (names, last) in kinds.items() for i in range(hidden + last)}
 
+    def homogeneous(self) -> list[dict[str, Any]]:
+        """Candidates to begin with: each kernel quantiser in all layers, the other numbers of its width or of the nearest."""
+        found = []
+        for kernel in self.kernels:
+            width = parse(kernel).bits
+            nearest = {"kernel": kernel, "units": min(self.units, key=lambda u: abs(u - 1))}
+            for kind, names in (("bias", self.biases), ("activation", self.activations)):
+                # signs and powers of two lose most where they are activations: fixed-point ones of four bits at least
+                wanted = max(width, 4)
+                fixed = [name for name in names if isinstance(name, int)] or list(names)
+                nearest[kind] = min(fixed, key=lambda name, w=wanted: abs(parse(name).bits - w))
+            found.append({name: nearest[name.rstrip("0123456789")] for name in self.space()})
+        return found
+
     def hidden_of(self, candidate: Mapping[str, Any]) -> tuple[int, ...]:
         multiples = [candidate.get(f"units{i}", self.units[0]) for i in range(1, len(self.hidden) + 1)]
         return tuple(scaled(units, multiple) for units, multiple in zip(self.hidden, multiples, strict=True))
@@ -140,9 +154,9 @@ def search_plan(params: Params, seed: int):
     steps = (params.trial_epochs,)
     if params.algorithm == "hyperband":
         steps = rungs(params.trial_epochs, params.reduction, params.first_rung)
-    return Plan(
-        params.space(), params.candidates, params.generation, steps, params.reduction, seed, startup=params.startup
-    )
+    known = params.homogeneous()
+    counts = params.candidates, params.generation
+    return Plan(params.space(), *counts, steps, params.reduction, seed, params.startup, known)
 
 
 def measure(data, job: Job, steps: Sequence[int]):

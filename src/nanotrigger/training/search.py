@@ -28,7 +28,8 @@ STUDY = "search"
 class Plan:
     """A search. space: the choices of every parameter, in order; candidates, and how many of them train at once; rungs: epochs
     after which candidates are compared, the last one being all; factor: by which fewer go on from a rung to the next; startup:
-    candidates drawn at random before the sampler learns from any.
+    candidates drawn at random before the sampler learns from any; known: candidates to begin with, as many as the first
+    generation holds.
     """
 
     space: Mapping[str, Sequence[Any]]
@@ -38,6 +39,7 @@ class Plan:
     factor: int
     seed: int
     startup: int
+    known: Sequence[Candidate] = ()
 
 
 Measure = Callable[[Sequence[tuple[int, Candidate]]], Callable[[Sequence[int], int], Mapping[int, "Measured"]]]
@@ -117,7 +119,7 @@ def _sampler(seed: int, first: int, startup: int) -> Any:
     seed = int(np.random.SeedSequence((seed, first)).generate_state(1)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True, n_startup_trials=startup)
+        return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=False, n_startup_trials=startup)
 
 
 def search(study: Any, plan: Plan, measure: Measure) -> None:
@@ -135,6 +137,8 @@ def search(study: Any, plan: Plan, measure: Measure) -> None:
         sampler = _sampler(plan.seed, first, plan.startup)
         memory = optuna.create_study(study_name=STUDY, direction="maximize", sampler=sampler)
         memory.add_trials(done)
+        for candidate in plan.known[: plan.generation] if not first else ():
+            memory.enqueue_trial(dict(candidate))
         trials = [memory.ask(choices) for _ in range(min(plan.generation, plan.candidates - first))]
         _measure(memory, plan, measure, trials, first)
         for trial in memory.get_trials(deepcopy=False)[found:]:
