@@ -250,7 +250,11 @@ def choose(data, jobs: Sequence[Job], inputs: dict[str, Path], output: Path) -> 
     rows = []
     for trial in (study := read_study(inputs["study.log"])).get_trials(deepcopy=False):
         formats = [layer.names() for layer in params.formats_of(trial.params)]
-        row = {"candidate": trial.number, "finished": trial.value is not None, "hidden": params.hidden_of(trial.params)}
+        row = {
+            "candidate": trial.number,
+            "finished": trial.state.name == "COMPLETE",
+            "hidden": params.hidden_of(trial.params),
+        }
         row |= {"score": list(trial.intermediate_values.values())[-1], "layers": formats}
         rows.append(row | {key: trial.user_attrs[key] for key in ("accuracy", "energy", "bits", "epochs")})
     best = study.best_trial.number
