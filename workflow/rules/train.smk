@@ -19,7 +19,7 @@ rule prepare:
         artifact=r"[^/]+\.[a-z]+",
     resources:
         mem_mb=3000,
-        runtime=60,
+        runtime=720,
     params:
         # the step's own keys, so that no other key reruns it
         values=lambda wildcards: PLAN.stanzas[wildcards.stanza].keys(
