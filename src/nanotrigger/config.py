@@ -82,6 +82,39 @@ class Skip(StrictModel):
     reason: str = Field(min_length=1, description="shown in the tables")
 
 
+DIFFERENCES = ("dataset", "metric", "stage", "part", "bops", "ebops", "clock", "encoder")
+"""What can keep a published figure from being comparable with ours; see nanotrigger.results.comparability."""
+
+Difference = Literal["dataset", "metric", "stage", "part", "bops", "ebops", "clock", "encoder"]
+
+
+class Compare(StrictModel):
+    """Published figures that are set beside ours although something differs."""
+
+    published: str = Field(
+        description="id, arXiv number or model in resources/published_results.csv, * matches anything"
+    )
+    despite: tuple[Difference, ...] = Field(min_length=1, description=f"the differences that are accepted, of {', '.join(DIFFERENCES)}")
+    on: Name | None = Field(None, description="only in runs on this dataset; must be given with `despite: [dataset]`")
+    reason: str = Field(min_length=1, description="shown in the footnote")
+
+    @model_validator(mode="after")
+    def _on_which(self):
+        if "dataset" in self.despite and self.on is None:
+            raise ValueError(
+                "on: is missing; name the key of datasets for which another dataset is accepted, so that a config laid over "
+                "this one does not inherit it"
+            )
+        return self
+
+
+class PaperTable(StrictModel):
+    """How a paper's table is filled from a run."""
+
+    rows: dict[str, str] = Field(default_factory=dict, description="row as printed: name of the model that fills it")
+    flow: Name | None = Field(None, description="flow of its hardware figures; the one that measured most if absent")
+
+
 class Run(StrictModel):
     """What a run selects from the definitions."""
 
@@ -91,6 +124,7 @@ class Run(StrictModel):
     flows: tuple[Name, ...] = Field((), description="keys of flows")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, description="seeds of the replicas of every model")
     skip: tuple[Skip, ...] = Field((), description="pairs of models and flows to leave out")
+    compare: tuple[Compare, ...] = Field((), description="published figures to compare with although something differs")
 
 
 class Config(StrictModel):
@@ -100,6 +134,7 @@ class Config(StrictModel):
     datasets: dict[Name, DatasetStanza] = Field(description="definitions of datasets")
     models: dict[Name, dict[str, Any]] = Field(description="definitions of models")
     flows: dict[Name, dict[str, Any]] = Field(default_factory=dict, description="definitions of hardware flows")
+    tables: dict[str, PaperTable] = Field(default_factory=dict, description="changes to how papers' tables are filled")
     custom_rules: tuple[str, ...] = Field((), description="a user's own .smk files, included after the rules")
 
 
@@ -153,6 +188,11 @@ def load_config(content: Mapping[str, Any]) -> Config:
         for name in names:
             if name not in known:
                 raise ConfigError(f"config: run.{kind}: '{name}' is not defined. {suggestion(name, known)}")
+    for i, rule in enumerate(config.run.compare):
+        if rule.on is not None and rule.on not in config.datasets:
+            raise ConfigError(
+                f"config: run.compare[{i}].on: '{rule.on}' is no dataset. {suggestion(rule.on, config.datasets)}"
+            )
     for key in ("models", "flows", "seeds"):
         values = getattr(config.run, key)
         if len(set(values)) != len(values):

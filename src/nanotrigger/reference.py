@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from nanotrigger.config import Config, DownloadedDataset, PythiaDataset, Run, Skip, Splits
+from nanotrigger.config import Compare, Config, DownloadedDataset, PaperTable, PythiaDataset, Run, Skip, Splits
 from nanotrigger.flows.base import load_flow
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import StrictModel, discover
@@ -76,6 +76,8 @@ def render() -> str:
         ("Top level", Config),
         ("`run`", Run),
         ("`run.skip`", Skip),
+        ("`run.compare`", Compare),
+        ("`tables.*`", PaperTable),
         ("`datasets.*` with `source: pythia`", PythiaDataset),
         ("`datasets.*` with `source: download`", DownloadedDataset),
         ("`splits`", Splits),

@@ -1,5 +1,26 @@
 """Tables over all models and designs of a run, and checks of what they say."""
 
+from nanotrigger.results.comparability import check_rules
+from nanotrigger.results.paper_tables._fill import (
+    applies,
+    check_tables,
+    chosen_models,
+    tables as paper_tables,
+)
+from nanotrigger.results.paper_tables._fill import caption as paper_caption
+from nanotrigger.results.published import published_table
+
+try:
+    if RUN.compare:
+        check_rules(PLAN, published_table(Path("resources/published_results.csv")))
+    check_tables(PLAN)
+except NanotriggerError as error:
+    raise WorkflowError(str(error)) from None
+
+TABLE_MODULES = paper_tables()
+PAPER_TABLES = [
+    name for name, table in TABLE_MODULES.items() if applies(name, table, PLAN)
+]
 TABLES = [
     f"{RESULTS}/tables/{name}"
     for name in (
@@ -10,6 +31,11 @@ TABLES = [
         "summary.csv",
         "summary.md",
         "summary.tex",
+        *[
+            f"{name}.{suffix}"
+            for name in PAPER_TABLES
+            for suffix in ("csv", "md", "tex", "html")
+        ],
     )
 ]
 
@@ -58,7 +84,12 @@ rule collect:
         manifests=over_models("manifest.json"),
         records=over_designs("record.json"),
         published="resources/published_results.csv",
-        code=sources("results/tables.py", "results/published.py"),
+        code=sources(
+            "results/tables.py",
+            "results/published.py",
+            "results/comparability.py",
+            "results/printing.py",
+        ),
     output:
         models=report(
             f"{RESULTS}/tables/models.csv",
@@ -71,6 +102,7 @@ rule collect:
             labels={"table": "hardware"},
         ),
         summary=f"{RESULTS}/tables/summary.csv",
+        published=f"{RESULTS}/tables/published.csv",
         markdown=f"{RESULTS}/tables/summary.md",
         latex=f"{RESULTS}/tables/summary.tex",
         html=report(
@@ -87,6 +119,7 @@ rule collect:
     params:
         skipped=[vars(s) for s in PLAN.skipped],
         dataset=DATA_STANZA.model_dump(mode="json") if DATA_STANZA else None,
+        compare=[rule.model_dump(mode="json") for rule in RUN.compare],
     message:
         "Collecting the tables of {RUN.name}"
     script:

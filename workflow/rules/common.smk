@@ -148,4 +148,10 @@ def over_designs(name: str) -> list[str]:
 
 
 def final_outputs() -> list[str]:
-    return [*TABLES, f"{RESULTS}/checks.txt", *FIGURE_FILES, f"{RESULTS}/config.yaml"]
+    return [
+        *TABLES,
+        f"{RESULTS}/checks.txt",
+        *FIGURE_FILES,
+        *PAPER_FILES,
+        f"{RESULTS}/config.yaml",
+    ]

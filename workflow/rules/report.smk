@@ -8,6 +8,7 @@ AVAILABLE = {
     "models": f"{RESULTS}/tables/models.csv",
     "hardware": f"{RESULTS}/tables/hardware.csv",
     "comparisons": f"{RESULTS}/tables/comparisons.csv",
+    "published": "resources/published_results.csv",
     "data": DATASET,
     "metrics": over_models("metrics.json"),
     "histories": over_models("history.csv"),
@@ -42,7 +43,11 @@ rule figure:
             }
         ),
         code=lambda wildcards: sources(
-            f"plots/{wildcards.figure}.py", "plots/_style.py", "results/estimates.py"
+            f"plots/{wildcards.figure}.py",
+            "plots/_*.py",
+            "results/estimates.py",
+            "results/beside.py",
+            "results/comparability.py",
         ),
     output:
         png=report(
@@ -60,6 +65,11 @@ rule figure:
         runtime=10,
     params:
         caption=lambda wildcards: PLOTS[wildcards.figure].__doc__.partition("\n\n")[2],
+        compare=lambda wildcards: (
+            [rule.model_dump(mode="json") for rule in RUN.compare]
+            if "published" in PLOTS[wildcards.figure].needs
+            else None
+        ),
     message:
         "Drawing {wildcards.figure}"
     script:

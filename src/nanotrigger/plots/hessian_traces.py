@@ -1,7 +1,7 @@
 """Hessian trace per layer with its standard error, and the widths that the integer programme chose.
 
-Left: trace of the loss Hessian per layer of the floating-point teacher, with the standard error over random probes.
-Right: weight bits that the integer programme chose under each budget.
+Above: trace of the loss Hessian per layer of the floating-point teacher, with the standard error over random probes.
+Below: weight bits that the integer programme chose under each budget.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import MARKERS
+from nanotrigger.plots._style import MARKERS, WIDTH
 from nanotrigger.results.records import read_json
 
 needs = ("steps",)
@@ -21,7 +21,7 @@ def applies(available):
 
 
 def plot(plan, inputs):
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9))
+    figure, (left, right) = plt.subplots(2, 1, figsize=(WIDTH, 7.2))
     rows = []
     for path in (Path(p) for p in inputs.steps if Path(p).name == "traces.npz"):
         stanza = path.parent.name
