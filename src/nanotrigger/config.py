@@ -94,16 +94,20 @@ class Compare(StrictModel):
     published: str = Field(
         description="id, arXiv number or model in resources/published_results.csv, * matches anything"
     )
-    despite: tuple[Difference, ...] = Field(min_length=1, description=f"the differences that are accepted, of {', '.join(DIFFERENCES)}")
-    on: Name | None = Field(None, description="only in runs on this dataset; must be given with `despite: [dataset]`")
+    despite: tuple[Difference, ...] = Field(
+        min_length=1, description=f"the differences that are accepted, of {', '.join(DIFFERENCES)}"
+    )
+    dataset: Name | None = Field(
+        None, description="only in runs on this key of datasets; must be given with `despite: [dataset]`"
+    )
     reason: str = Field(min_length=1, description="shown in the footnote")
 
     @model_validator(mode="after")
-    def _on_which(self):
-        if "dataset" in self.despite and self.on is None:
+    def _which_dataset(self):
+        if "dataset" in self.despite and self.dataset is None:
             raise ValueError(
-                "on: is missing; name the key of datasets for which another dataset is accepted, so that a config laid over "
-                "this one does not inherit it"
+                "dataset: is missing; name the key of datasets for which another dataset is accepted, so that a config "
+                "laid over this one does not inherit it"
             )
         return self
 
@@ -189,10 +193,9 @@ def load_config(content: Mapping[str, Any]) -> Config:
             if name not in known:
                 raise ConfigError(f"config: run.{kind}: '{name}' is not defined. {suggestion(name, known)}")
     for i, rule in enumerate(config.run.compare):
-        if rule.on is not None and rule.on not in config.datasets:
-            raise ConfigError(
-                f"config: run.compare[{i}].on: '{rule.on}' is no dataset. {suggestion(rule.on, config.datasets)}"
-            )
+        if rule.dataset is not None and rule.dataset not in config.datasets:
+            near = suggestion(rule.dataset, config.datasets)
+            raise ConfigError(f"config: run.compare[{i}].dataset: '{rule.dataset}' is not defined. {near}")
     for key in ("models", "flows", "seeds"):
         values = getattr(config.run, key)
         if len(set(values)) != len(values):

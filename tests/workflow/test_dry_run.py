@@ -26,6 +26,8 @@ def test_quickstart_plans_every_stage(checkout):
     # six models in two flows, without the float model's RTL
     assert jobs["emulate"] == jobs["synthesize"] == jobs["read_report"] == 11
     assert jobs["figure"] >= 6
+    # of the papers' tables one has a model in it: FP32 of the ablation
+    assert jobs["paper_table"] == jobs["paper_figures"] == 1 and "tables/hawq_ablation.tex" in done.stdout
     assert jobs["compare_models"] == 1 and "tables/comparisons.csv" in done.stdout
     assert "Drawing paired_accuracy" in done.stdout
 
@@ -70,6 +72,11 @@ def test_slurm_profile_plans(checkout):
     [
         ({"run": {"models": ["hqg"]}}, "run.models: 'hqg' is not defined. Did you mean hgq?"),
         ({"models": {"hgq": {"ebopz": 1}}}, "unknown key. Did you mean ebops?"),
+        ({"tables": {"hgq": {"rows": {"HGQ-7": "float"}}}}, "tables.hgq.rows: 'HGQ-7' is no row. Did you mean HGQ-6?"),
+        (
+            {"run": {"compare": [{"published": "HQG-1", "despite": ["stage"], "reason": "r"}]}},
+            "run.compare[0].published = 'HQG-1': no row of resources/published_results.csv",
+        ),
         ({"models": {"hawq": {"sweep": {"bops_budget": [1000]}}}}, "the smallest needs 234,368"),
     ],
 )

@@ -7,7 +7,6 @@ from nanotrigger.results.paper_tables._fill import (
     chosen_models,
     tables as paper_tables,
 )
-from nanotrigger.results.paper_tables._fill import caption as paper_caption
 from nanotrigger.results.published import published_table
 
 try:
@@ -34,9 +33,13 @@ TABLES = [
         *[
             f"{name}.{suffix}"
             for name in PAPER_TABLES
-            for suffix in ("csv", "md", "tex", "html")
+            for suffix in ("csv", "md", "tex")
         ],
     )
+]
+PAPER_FILES = [
+    f"{RESULTS}/tables/paper_figures.csv",
+    f"{RESULTS}/tables/paper_figures.md",
 ]
 
 
@@ -105,12 +108,6 @@ rule collect:
         published=f"{RESULTS}/tables/published.csv",
         markdown=f"{RESULTS}/tables/summary.md",
         latex=f"{RESULTS}/tables/summary.tex",
-        html=report(
-            f"{RESULTS}/tables/summary.html",
-            caption="../report/summary.rst",
-            category="Tables",
-            labels={"table": "summary"},
-        ),
     log:
         logs("collect"),
     resources:

@@ -1,12 +1,8 @@
 """The papers' own tables, and the list of their figures and tables with what this run made of each."""
 
-PAPER_FILES = [
-    f"{RESULTS}/tables/paper_figures.csv",
-    f"{RESULTS}/tables/paper_figures.md",
-]
 MADE = [
     *[path for path in FIGURE_FILES if path.endswith(".png")],
-    *[f"{RESULTS}/tables/{name}.md" for name in [*PAPER_TABLES, "summary"]],
+    *[f"{RESULTS}/tables/{name}.csv" for name in [*PAPER_TABLES, "summary"]],
 ]
 
 
@@ -28,12 +24,6 @@ rule paper_table:
         csv=f"{RESULTS}/tables/{{paper_table}}.csv",
         markdown=f"{RESULTS}/tables/{{paper_table}}.md",
         latex=f"{RESULTS}/tables/{{paper_table}}.tex",
-        html=report(
-            f"{RESULTS}/tables/{{paper_table}}.html",
-            caption="../report/figure.rst",
-            category="Tables",
-            labels={"table": "{paper_table}"},
-        ),
     log:
         logs("paper_table", "paper_table"),
     wildcard_constraints:
@@ -42,7 +32,6 @@ rule paper_table:
         mem_mb=1000,
         runtime=10,
     params:
-        caption=lambda wildcards: paper_caption(TABLE_MODULES[wildcards.paper_table]),
         rows=lambda wildcards: chosen_models(
             wildcards.paper_table, TABLE_MODULES[wildcards.paper_table], PLAN
         ),
@@ -62,13 +51,8 @@ rule paper_figures:
         made=MADE,
         code=sources("results/paper_figures.py"),
     output:
-        csv=report(
-            f"{RESULTS}/tables/paper_figures.csv",
-            caption="../report/paper_figures.rst",
-            category="Tables",
-            labels={"table": "figures of the papers"},
-        ),
-        markdown=f"{RESULTS}/tables/paper_figures.md",
+        csv=PAPER_FILES[0],
+        markdown=PAPER_FILES[1],
     log:
         logs("paper_figures"),
     resources:

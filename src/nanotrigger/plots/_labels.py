@@ -13,6 +13,9 @@ SIZE = 9.2
 DISTANCES = (7, 14, 22, 32, 44, 60)
 """From a point to its name, in points."""
 
+NAMES_APART = 10.0
+"""Cost of covering another name, the smallest part of it too; names that cover less of other things stand nearer."""
+
 LEADER = 14
 """From this distance on a thin line joins both."""
 
@@ -48,7 +51,7 @@ def place_labels(figure: Any) -> None:
             _, offset, box = min(places, key=lambda place: place[0])
             _move(text, offset)
             text.arrow_patch.set_visible(math.hypot(*offset) >= LEADER)
-            covered.append((box, 4.0))
+            covered.append((box.padded(2), NAMES_APART))
 
 
 def _move(text: Any, offset: tuple[float, float]) -> None:
@@ -66,7 +69,7 @@ def _places(text, frame, covered, own, others, renderer):
         box = Text.get_window_extent(text, renderer)  # of the words alone, without the leader
         area = box.width * box.height
         inside = _overlap(box, frame)
-        cost = 100 * (area - inside) / area + sum(w * _overlap(box, other) for other, w in covered) / area
+        cost = 100 * (area - inside) / area + sum(_cost(_overlap(box, other) / area, w) for other, w in covered)
         if len(others) and _distance(box, others).min() <= 1.5 * _distance(box, own[None])[0]:
             cost += 0.5
         yield cost + 0.01 * rank, offset, box
@@ -76,6 +79,10 @@ def _distance(box: Bbox, points: np.ndarray) -> np.ndarray:
     """From a box to points (n, 2), in pixels."""
     outside = np.maximum(np.maximum([box.x0, box.y0] - points, points - [box.x1, box.y1]), 0)
     return np.hypot(*outside.T)
+
+
+def _cost(share: float, weight: float) -> float:
+    return weight * share + (share > 0 and weight >= NAMES_APART)
 
 
 def _overlap(a: Bbox, b: Bbox) -> float:

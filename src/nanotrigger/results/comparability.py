@@ -163,7 +163,7 @@ def contexts(plan: Plan, hardware: pd.DataFrame) -> list[Ours]:
 
 def active_rules(plan: Plan) -> list[Compare]:
     """The exceptions of run.compare that hold for this run's dataset."""
-    return [r for r in plan.config.run.compare if r.on in (None, plan.config.run.dataset)]
+    return [r for r in plan.config.run.compare if r.dataset in (None, plan.config.run.dataset)]
 
 
 def check_rules(plan: Plan, published: pd.DataFrame) -> None:

@@ -17,9 +17,7 @@ from nanotrigger.results.paper_tables import _fill
 from nanotrigger.results.printing import Cell, Printed, markdown
 from nanotrigger.results.records import replace_when_whole
 
-SUFFIX = {"figures": ".png", "tables": ".md"}
-"""Of the files that the list names without one, the one that is opened."""
-
+FOLDERS = ("figures", "tables")
 COLUMNS = ["arxiv", "version", "item", "kind", "shows", "target", "file", "status"]
 
 
@@ -40,7 +38,7 @@ class PaperFigure(StrictModel):
             raise ValueError("give either file or why_not")
         folder, _, name = self.file.partition("/")
         known = [*discover(_fill.PACKAGE), "summary"] if folder == "tables" else discover("nanotrigger.plots")
-        if self.file and (folder not in SUFFIX or name not in known):
+        if self.file and (folder not in FOLDERS or name not in known):
             raise ValueError(f"file = {self.file}: nothing makes it. Known in {folder}: {', '.join(known)}")
         return self
 
@@ -60,7 +58,7 @@ def paper_figures(path: Path) -> list[PaperFigure]:
 def reason(item: PaperFigure, plan: Plan) -> str:
     """Why a run makes no such file."""
     folder, _, name = item.file.partition("/")
-    if folder == "tables":
+    if folder == "tables" and name in _fill.tables():
         models = _fill.chosen_models(name, _fill.tables()[name], plan).values()
         return f"none of its models is in run.models ({', '.join(models) or 'tables.' + name + '.rows may name them'})"
     return "the run makes nothing that it shows"
@@ -77,7 +75,7 @@ def content(item: PaperFigure, folder: Path) -> str:
 
 
 def listing(plan: Plan, items: Sequence[PaperFigure], made: Mapping[str, str], folder: Path) -> pd.DataFrame:
-    """The list with what this run made of it. made: files without suffix, and the path of each that was made."""
+    """The list with what this run made of it. made: files without suffix, and those of this run, below its folder."""
     rows = []
     for item in items:
         row: dict[str, Any] = item.model_dump(include=set(COLUMNS))
@@ -96,7 +94,8 @@ def listing(plan: Plan, items: Sequence[PaperFigure], made: Mapping[str, str], f
 def write_listing(plan: Plan, inputs: Any, outputs: Any) -> None:
     """Write the list as CSV and Markdown. Inputs `made` are the files of this run."""
     folder = Path(outputs.csv).parents[1]
-    made = {str(Path(f).relative_to(folder).with_suffix("")): str(f) for f in inputs.made}
+    files = [Path(f).relative_to(folder) for f in inputs.made]
+    made = {str(file.with_suffix("")): str(file) for file in files}
     table = listing(plan, paper_figures(Path(inputs.entries)), made, folder)
     with replace_when_whole(outputs.csv) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")

@@ -1,11 +1,7 @@
-"""Printed tables: one content, as Markdown, LaTeX (booktabs, xcolor) and HTML, with grey cells and footnotes."""
+"""Printed tables: one content, as Markdown and LaTeX (booktabs, xcolor), with grey cells and footnotes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
-
-GREY = "#767676"
-"""The lightest grey that is still readable on white (contrast 4.5, WCAG AA)."""
 
 
 @dataclass(frozen=True)
@@ -154,38 +150,3 @@ def latex(table: Printed) -> str:
         head.append(rf"\label{{tab:{table.label}}}")
     tail = [rf"\par\smallskip\raggedright\footnotesize {' '.join(notes)}"] if notes else []
     return "\n".join([*head, *lines, *tail, rf"\end{{{environment}}}"]) + "\n"
-
-
-STYLE = (
-    "body{font-family:sans-serif;margin:1em}table{border-collapse:collapse;font-size:13px}"
-    "th,td{padding:4px 8px;border-bottom:1px solid #ddd;text-align:left;white-space:nowrap}"
-    "th{background:#f4f4f4}.number{text-align:right}.grey{color:" + GREY + "}.rule td{border-top:2px solid #999}"
-)
-
-
-def html(table: Printed, title: str) -> str:
-    """A page with the table and its footnotes, for the report."""
-    numeric = [i > 0 and _numeric(table, i) for i in range(len(table.header))]
-
-    def shown(cell: Cell, number: bool) -> str:
-        kinds = " ".join([*(["number"] if number else []), *(["grey"] if cell.grey else [])])
-        mark = f"<sup>{escape(cell.mark)}</sup>" if cell.mark else ""
-        return f'<td class="{kinds}">{escape(cell.text)}{mark}</td>' if kinds else f"<td>{escape(cell.text)}{mark}</td>"
-
-    head = ""
-    if table.groups:
-        head = "<tr>" + "".join(f'<th colspan="{n}">{escape(group)}</th>' for group, n in table.groups) + "</tr>"
-    head += "<tr>" + "".join(f"<th>{escape(name)}</th>" for name in table.header) + "</tr>"
-    body = "".join(
-        ('<tr class="rule">' if i and i in table.rules else "<tr>") + "".join(map(shown, row, numeric)) + "</tr>\n"
-        for i, row in enumerate(table.rows)
-    )
-    notes = [f"<sup>{escape(letter)}</sup> {escape(note)}" for letter, note in table.marked.items()]
-    notes += [f'<span class="grey">Grey</span> figures {GREY_NOTE}.'] if table.greyed else []
-    notes += map(escape, table.notes)
-    items = "".join(f"<li>{note}</li>" for note in notes)
-    caption = f"<p>{escape(table.caption)}</p>" if table.caption else ""
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body>{caption}<table><thead>{head}</thead><tbody>\n{body}</tbody></table><ul>{items}</ul></body></html>\n"
-    )

@@ -9,7 +9,7 @@ import pandas as pd
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.plan import Plan
 from nanotrigger.results.comparability import Standing, check_rules, contexts, our_dataset, sentence, standings
-from nanotrigger.results.printing import Cell, Footnotes, Printed, html, latex, markdown
+from nanotrigger.results.printing import Cell, Footnotes, Printed, latex, markdown
 from nanotrigger.results.published import published_table
 from nanotrigger.results.records import read_json, replace_when_whole
 
@@ -200,7 +200,7 @@ def dataset_notes(plan: Plan) -> list[str]:
             if stanza.source == "pythia"
             else f"A part or another split of {stanza.name}"
         )
-        excepted = any("dataset" in rule.despite and rule.on == dataset for rule in plan.config.run.compare)
+        excepted = any("dataset" in rule.despite and rule.dataset == dataset for rule in plan.config.run.compare)
         text += ": published figures are of other jets." if excepted else ": no published figure may stand beside them."
         return [f"Dataset: {dataset}.", text]
     return [f"Dataset: {dataset}."]
@@ -235,11 +235,6 @@ def collect(plan: Plan, inputs: Any, outputs: Any) -> None:
     if our_dataset(plan) is not None and (refused := sentence(found)):
         notes.append(refused + " tables/published.csv lists each.")
     printed = printed_summary(summary, rows, standing, notes)
-    texts = {
-        outputs.markdown: markdown(printed),
-        outputs.latex: latex(printed),
-        outputs.html: html(printed, "Summary"),
-    }
-    for path, text in texts.items():
+    for path, text in ((outputs.markdown, markdown(printed)), (outputs.latex, latex(printed))):
         with replace_when_whole(path) as temporary:
             temporary.write_text(text)

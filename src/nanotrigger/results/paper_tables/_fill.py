@@ -13,9 +13,9 @@ from nanotrigger.config import PaperTable
 from nanotrigger.errors import ConfigError
 from nanotrigger.flows.base import STAGES
 from nanotrigger.modules import discover, suggestion
-from nanotrigger.plan import Plan
+from nanotrigger.plan import Plan, make_plan
 from nanotrigger.results.comparability import Ours, Standing, active_rules, our_dataset, standing
-from nanotrigger.results.printing import Cell, Footnotes, Printed, html, latex, markdown
+from nanotrigger.results.printing import Cell, Footnotes, Printed, latex, markdown
 from nanotrigger.results.published import published_table
 from nanotrigger.results.records import replace_when_whole
 
@@ -124,13 +124,25 @@ def chosen_models(name: str, table: ModuleType, plan: Plan) -> dict[str, str]:
     return {**table.models(plan), **stanza.rows}
 
 
+def defined_models(plan: Plan) -> list[str]:
+    """Names of all models that the config defines, selected by this run or not."""
+    config = plan.config
+    everything = {"models": tuple(config.models), "dataset": config.run.dataset or next(iter(config.datasets), None)}
+    return list(make_plan(config.model_copy(update={"run": config.run.model_copy(update=everything)})).models)
+
+
 def check_tables(plan: Plan) -> None:
-    """Raises ConfigError where `tables` names a table, row or flow that does not exist."""
+    """Raises ConfigError where `tables` names a table, row, model or flow that does not exist."""
     known = tables()
     for name, stanza in plan.config.tables.items():
         if name not in known:
             raise ConfigError(f"config: tables.{name}: no such table. {suggestion(name, known)}")
         chosen_models(name, known[name], plan)
+        for row, model in stanza.rows.items():
+            if model not in (defined := defined_models(plan)):
+                raise ConfigError(
+                    f"config: tables.{name}.rows.{row}: '{model}' is not defined. {suggestion(model, defined)}"
+                )
         if stanza.flow is not None and stanza.flow not in plan.config.flows:
             raise ConfigError(
                 f"config: tables.{name}.flow: '{stanza.flow}' is not defined. {suggestion(stanza.flow, plan.config.flows)}"
@@ -243,7 +255,10 @@ def as_frame(lines: Sequence[Line], columns: Sequence[Column]) -> pd.DataFrame:
         row |= {key: line.facts.get(key) for key in ("flow", "stage", "part")}
         row |= {f"published_{c.name}": line.published.get(c.published) for c in columns if c.published}
         row |= {f"published_{key}": line.published.get(key) for key in ("source", "confidence")}
-        row["published_standing"], row["differs"] = line.standing.word, ", ".join(line.standing.differs)
+        ours = {c.published: c.name for c in columns if c.published}
+        apart = [f"published_{ours[c]}: {', '.join(names)}" for c, names in line.standing.grey.items()]
+        apart = apart or [", ".join(line.standing.differs)]
+        row["published_standing"], row["differs"] = line.standing.word, "; ".join(apart)
         row |= {
             "despite": ", ".join(line.standing.despite),
             "caveat": line.published.get("caveat"),
@@ -353,7 +368,7 @@ def printed(name: str, table: ModuleType, lines: Sequence[Line], plan: Plan, pub
 
 
 def write_table(name: str, plan: Plan, inputs: Any, outputs: Any) -> None:
-    """Write one of the papers' tables as CSV, Markdown, LaTeX and HTML."""
+    """Write one of the papers' tables as CSV, Markdown and LaTeX."""
     table = tables()[name]
     published = published_table(Path(inputs.published))
     models, hardware, accuracies = (pd.read_csv(inputs[key]) for key in ("models", "hardware", "accuracies"))
@@ -361,10 +376,6 @@ def write_table(name: str, plan: Plan, inputs: Any, outputs: Any) -> None:
     content = printed(name, table, lines, plan, published)
     with replace_when_whole(outputs.csv) as temporary:
         as_frame(lines, table.COLUMNS).to_csv(temporary, index=False, lineterminator="\n")
-    for path, text in (
-        (outputs.markdown, markdown(content)),
-        (outputs.latex, latex(content)),
-        (outputs.html, html(content, title(table))),
-    ):
+    for path, text in ((outputs.markdown, markdown(content)), (outputs.latex, latex(content))):
         with replace_when_whole(path) as temporary:
             temporary.write_text(text)
