@@ -302,14 +302,18 @@ def test_status_of_each_figure(tmp_path, published):
     (tmp_path / "tables").mkdir()
     frame = _fill.as_frame(list(lines.values()), TABLES["hawq_ablation"].COLUMNS)
     frame.to_csv(tmp_path / "tables/hawq_ablation.csv", index=False)
-    made = {"tables/hawq_ablation": "tables/hawq_ablation.csv", "figures/roc": "figures/roc.png"}
+    summary = [{"lut": 10, "area_um2": None, "status": "done"}, {"area_um2": 5, "status": "published (secondary)"}]
+    pd.DataFrame(summary).to_csv(tmp_path / "tables/summary.csv", index=False)
+    made = {name: f"{name}.csv" for name in ("tables/hawq_ablation", "tables/summary")} | {
+        "figures/roc": "figures/roc.png"
+    }
     table = listing(run, paper_figures(LIST), made, tmp_path).set_index(["arxiv", "item"])
     status = table.status
     assert status.loc["2304.06745"].iloc[0] == "made, 5 of 20 rows"
-    assert (
-        table.file.loc["2006.10159", "ROC curves and areas under them per class (number not known)"]
-        == "figures/roc.png"
-    )
+    assert table.file.loc["2006.10159", "areas under the ROC curve per class (number not known)"] == "figures/roc.png"
+    assert status.loc["2304.06745", "FPGA resources per model (number not known)"] == "made"
+    asic = status.loc["2304.06745", "ASIC figures (number not known)"]
+    assert asic == "not in this run: no design of it has area_um2", "published figures are not ours"
     assert status.loc["2405.00645", "Fig. 3"] == "not in this run: the run makes nothing that it shows"
     assert (
         status.loc["2405.00645", "Table I"]

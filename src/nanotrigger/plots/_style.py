@@ -101,7 +101,10 @@ def accuracy_points(axes: Any, table: Any, x: str, methods: list[str]) -> None:
     axes.set_ylabel("accuracy (test split)")
 
 
-PUBLISHED = {"comparable": ("black", "D", 4.5), "excepted": ("black", "^", 5), "grey": ("#8a8a8a", "s", 3.5)}
+GREY = "#8a8a8a"
+"""Colour of what is shown for orientation and not compared."""
+
+PUBLISHED = {"comparable": ("black", "D", 4.5), "excepted": ("black", "^", 5), "grey": (GREY, "s", 3.5)}
 """Colour, marker and size of published figures, all hollow, by how they stand beside ours."""
 
 

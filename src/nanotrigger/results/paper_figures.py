@@ -22,7 +22,11 @@ COLUMNS = ["arxiv", "version", "item", "kind", "shows", "target", "file", "statu
 
 
 class PaperFigure(StrictModel):
-    """A figure or table of a paper. file: what reproduces it, below results/<run>/ and without its suffix, or why_not."""
+    """A figure or table of a paper.
+
+    file: what reproduces it, below results/<run>/ and without its suffix, or why_not; needs: a column of that table without
+    any value of which it does not.
+    """
 
     arxiv: str
     version: str
@@ -30,6 +34,7 @@ class PaperFigure(StrictModel):
     kind: Literal["figure", "table"]
     shows: str
     file: str
+    needs: str
     why_not: str
 
     @model_validator(mode="after")
@@ -55,23 +60,25 @@ def paper_figures(path: Path) -> list[PaperFigure]:
     return rows
 
 
-def reason(item: PaperFigure, plan: Plan) -> str:
+def absent(item: PaperFigure, plan: Plan) -> str:
     """Why a run makes no such file."""
     folder, _, name = item.file.partition("/")
     if folder == "tables" and name in _fill.tables():
         models = _fill.chosen_models(name, _fill.tables()[name], plan).values()
-        return f"none of its models is in run.models ({', '.join(models) or 'tables.' + name + '.rows may name them'})"
-    return "the run makes nothing that it shows"
+        named = ", ".join(models) or f"tables.{name}.rows may name them"
+        return f"not in this run: none of its models is in run.models ({named})"
+    return "not in this run: the run makes nothing that it shows"
 
 
-def content(item: PaperFigure, folder: Path) -> str:
-    """How much of a table is filled, as '3 of 20 rows'; empty for what is not one of the papers' tables."""
-    path = folder / f"{item.file}.csv"
-    if not item.file.startswith("tables/") or item.file == "tables/summary":
-        return ""
-    rows = pd.read_csv(path)
-    missing = int(rows.status.fillna("").str.startswith("not in this run").sum())
-    return f", {len(rows) - missing} of {len(rows)} rows" if missing else ""
+def made_status(item: PaperFigure, folder: Path) -> str:
+    """How much there is in a file that was made: of one of the papers' tables, how many rows."""
+    if item.file.startswith("figures/"):
+        return "made"
+    rows = pd.read_csv(folder / f"{item.file}.csv")
+    ours = rows[~rows.status.fillna("").str.startswith(("not in this run", "published"))]
+    if item.needs and ours[item.needs].isna().all():
+        return f"not in this run: no design of it has {item.needs}"
+    return "made" if item.needs or len(ours) == len(rows) else f"made, {len(ours)} of {len(rows)} rows"
 
 
 def listing(plan: Plan, items: Sequence[PaperFigure], made: Mapping[str, str], folder: Path) -> pd.DataFrame:
@@ -79,14 +86,12 @@ def listing(plan: Plan, items: Sequence[PaperFigure], made: Mapping[str, str], f
     rows = []
     for item in items:
         row: dict[str, Any] = item.model_dump(include=set(COLUMNS))
-        row["file"] = made.get(item.file)
         row["target"] = item.file.partition("/")[0] or None
         if not item.file:
             row["status"] = f"not reproducible: {item.why_not}"
-        elif item.file in made:
-            row["status"] = f"made{content(item, folder)}"
         else:
-            row["status"] = f"not in this run: {reason(item, plan)}"
+            row["status"] = made_status(item, folder) if item.file in made else absent(item, plan)
+        row["file"] = made.get(item.file) if row["status"].startswith("made") else None
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 

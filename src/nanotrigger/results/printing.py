@@ -137,7 +137,7 @@ def latex(table: Printed) -> str:
         lines.append(" & ".join(map(shown, row)) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     if table.wide:
-        lines = [r"\resizebox{\textwidth}{!}{%", *lines[:-1], lines[-1] + "}"]
+        lines = [r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%", *lines[:-1], lines[-1] + "}"]
     notes = [rf"\textsuperscript{{{letter}}}~{latex_text(note)}" for letter, note in table.marked.items()]
     notes += [f"Grey figures {GREY_NOTE}."] if table.greyed else []
     notes += map(latex_text, table.notes)
