@@ -2,9 +2,9 @@
 
 Top: look-up tables against effective bit operations (EBOPs), with the law LUT = exp(a log EBOPs) of the HGQ papers
 refitted to this run's designs, per flow, and its standard error; dotted grey, the papers' own a = 0.985, which was fitted to
-other networks, placed and routed by vendor tools. Middle: look-up tables against the cost of alkaid's adder graph; dotted, equality.
-Bottom: relative error of each estimate, a point per design, with the median and the middle half of them: EBOPs taken as
-LUTs, the law fitted to all models but the one it is asked about, and alkaid's cost. Designs with DSPs are left out.
+other networks, placed and routed by vendor tools. Middle: look-up tables against the cost of alkaid's adder graph; dotted,
+equality. Bottom: relative error of each estimate, a point per design, with the median and the middle half of them: EBOPs
+taken as LUTs, the law fitted to all models but the one it is asked about, and alkaid's cost. Designs with DSPs are left out.
 """
 
 import matplotlib.pyplot as plt
