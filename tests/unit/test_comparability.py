@@ -203,6 +203,40 @@ def test_a_difference_binds_only_what_depends_on_it():
     assert standing(PLACED, row(bops_definition="qonnx"), columns=("value", "lut")).word == "comparable"
 
 
+HARDWARE = {
+    "lut",
+    "lut_percent",
+    "ff",
+    "dsp",
+    "dsp_percent",
+    "bram36",
+    "latency_cycles",
+    "latency_ns",
+    "ii",
+    "fmax_mhz",
+}
+"""Columns that say what a design costs."""
+
+
+@pytest.mark.parametrize(
+    "change, columns",
+    [
+        (APART["metric"], {"value"}),
+        (APART["stage"], HARDWARE),
+        (APART["part"], HARDWARE),
+        (APART["encoder"], HARDWARE),
+        ({"encoder_included": "unknown"}, HARDWARE),
+        (APART["clock"], {"latency_ns"}),
+        (APART["bops"], {"bops"}),
+        (APART["ebops"], {"ebops"}),
+    ],
+)
+def test_columns_that_a_difference_greys(change, columns):
+    published = row(**dict.fromkeys(HARDWARE, 1.0), **change)
+    assert set(standing(PLACED, published).grey) == columns
+    assert set(BINDING) == HARDWARE | {"value", "bops", "ebops"}
+
+
 def test_another_task_or_kind_of_metric_is_never_excepted():
     rule = Compare(published="*", despite=DIFFERENCES, dataset="openml", reason="r")
     assert standing(PLACED, row(task="jets_particles"), [rule]).differs == ("task",)

@@ -226,6 +226,15 @@ def test_the_hawq_table_is_the_papers_matrix(published):
     )
 
 
+def test_a_row_of_several_sources(published, monkeypatch):
+    """What the first says stands; what only the second says is taken from it, with its own differences."""
+    first, second = ("2405.00645/HGQ-1", "2405.00645/HGQ (best)")
+    monkeypatch.setattr(TABLES["hgq"], "ROWS", {"HGQ-1": (first, second)})
+    (line,) = _fill.fill("hgq", TABLES["hgq"], plan(["hgq"]), *measured(plan(["hgq"])), published)
+    assert line.published["value"] == 0.764 and line.published["lut"] == 10182 and line.published["source"] == "Table I"
+    assert line.standing.grey["lut_percent"] == ("stage", "part") and line.standing.grey["lut"] == ("stage",)
+
+
 def test_published_bops_are_the_formula(published):
     """sum m n (b_a b_w + b_a + b_w + log2 n) over the layers, unpruned."""
     from nanotrigger.qonnx.costs import hawq_layer_bops
