@@ -30,9 +30,15 @@ def published():
     return published_table(CSV)
 
 
-def plan(models, **content):
-    config = {"run": {"models": models} | content.pop("run", {}), **content}
-    return make_plan(load_config(merged(read_yaml("config/config.yaml"), {"models": AUTOQ}, config)))
+def with_autoq(*files):
+    """Config files laid over each other, with quick stanzas of those names."""
+    config = merged(*map(read_yaml, files))
+    return config | {"models": config["models"] | AUTOQ}
+
+
+def plan(selected, **content):
+    config = {"run": {"models": selected} | content.pop("run", {}), **content}
+    return make_plan(load_config(merged(with_autoq("config/config.yaml"), config)))
 
 
 def measured(run, flows=(("rtl", "logic_synthesis"),), without=()):
@@ -110,6 +116,9 @@ def test_default_rows_are_the_models_of_the_config():
     assert TABLES["hgq"].models(run) == {
         f"HGQ-{i}": f"hgq_{n}" for i, n in enumerate((16000, 8000, 4000, 2000, 1000, 500), start=1)
     }
+    other = {"models": {"walk": read_yaml("config/config.yaml")["models"]["hgq"]}}
+    assert TABLES["hgq"].models(plan(["walk", "hgq"], **other))["HGQ-6"] == "hgq_500"
+    assert TABLES["hgq"].models(plan(["walk"], **other))["HGQ-6"] == "walk_500"
     assert TABLES["hgq"].models(plan(["float"])) == {}
     assert TABLES["autoqkeras"].models(plan(["bf", "qb"]))["QB"] == "qb_5"
 
@@ -172,7 +181,7 @@ def test_recalled_figures_are_nowhere(name, published):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_nothing_published_beside_generated_jets(name, published):
-    quick = merged(read_yaml("config/config.yaml"), read_yaml("config/quickstart.yaml"), {"models": AUTOQ})
+    quick = with_autoq("config/config.yaml", "config/quickstart.yaml")
     run = make_plan(load_config(merged(quick, {"run": {"models": ["float", "int", "hgq", "bf"]}})))
     lines, printed = filled(name, run, published)
     assert not any(line.published for line in lines.values()) and "published" not in dict(printed.groups)
