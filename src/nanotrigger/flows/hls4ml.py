@@ -65,7 +65,9 @@ class Params(HardwareParams, Installation):
     @classmethod
     def of_the_backend(cls, given: Any) -> Any:
         """The backend's own defaults of what the stanza leaves out."""
-        backend = BACKENDS.get(given.get("backend", "Vitis")) if isinstance(given, dict) else None
+        name = given.get("backend", "Vitis") if isinstance(given, dict) else None
+        # what is no name at all is refused by its field
+        backend = BACKENDS.get(name) if isinstance(name, str) else None
         return {"part": backend.part, "strategy": backend.strategies[0], **given} if backend else given
 
     @field_validator("default_precision")
