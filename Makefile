@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: quickstart paper synth test test-slow lint bench lock install asic-tools clean-environment
+.PHONY: quickstart paper synth test test-slow test-slurm lint bench lock install asic-tools clean-environment
 
 quickstart: install
 	$(BIN)/python -m nanotrigger.run --configfile config/quickstart.yaml --cores $(CORES)
@@ -23,6 +23,10 @@ test: lint .tools/debian/complete
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+# on a cluster of one node that the test starts and stops (Debian: munge slurmctld slurmd slurm-client), by any user
+test-slurm: install
+	$(BIN)/python -m pytest -m slurm
 
 lint: install
 	$(BIN)/ruff check .

@@ -269,6 +269,12 @@ def synthesize(folder: Path, params: Params) -> dict[str, Any]:
     return BACKENDS[params.backend].synthesize(folder, params)
 
 
+def licences(params: Params) -> tuple[str, ...]:
+    """What the stanza's steps take."""
+    of_step = BACKENDS[params.backend].licences
+    return tuple(sorted({of_step[step] for step in params.steps if step in of_step}))
+
+
 def read_report(folder: Path, params: Params) -> ResourceRecord:
     """Resources and latency as far as the steps came; `stage` says how far."""
     return BACKENDS[params.backend].read_report(folder, params)
