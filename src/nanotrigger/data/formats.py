@@ -6,7 +6,6 @@
 in the others, and leave as an index into CLASSES.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from nanotrigger.data.sources import PublishedFile
 from nanotrigger.errors import DataError
 
 TABLE = "t_allpar_new"
+MISSING = ("?", "nan", "NaN", "NAN")
+"""How a file may say that a number is missing; such jets are counted and refused."""
 BLOCK = 200_000
 """Rows of an HDF5 table that are read at a time."""
 
@@ -47,7 +48,7 @@ def _check_table(source: PublishedFile, path: Path) -> None:
 
 
 def _check_archive(source: PublishedFile, path: Path) -> None:
-    if not any(_jet_files(source, path)):
+    if not sum(1 for _ in _jet_files(source, path)):  # to the very end, where its checksum is
         raise DataError(f"{path}: holds no HDF5 file, {source.key} does.")
 
 
@@ -129,7 +130,8 @@ def _attribute(text: str, path: Path, number: int) -> tuple[str, str]:
 def read_arff(source: PublishedFile, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Jets of OpenML's file: x (jets, 16) float64 as it is written there, y (jets,) int8.
 
-    Read by pandas' C parser with correctly rounded numbers: scipy's reader needs 20 times the time and memory.
+    Read by pandas' C parser with correctly rounded numbers: 830,000 jets take 2 s and 0.3 GB. (scipy's reader takes 7 times
+    the time and 2.5 times the memory.)
     """
     attributes, lines = _header(path)
     names = [name for name, _ in attributes]
@@ -139,17 +141,21 @@ def read_arff(source: PublishedFile, path: Path) -> tuple[np.ndarray, np.ndarray
         if kinds[name].lower() not in ("real", "numeric", "integer"):
             raise DataError(f"{path}: column {name} is of type {kinds[name]}, a feature is a number.")
     try:
-        with open(path, encoding="utf-8") as file, warnings.catch_warnings():
-            # a line with more values than columns is a warning to pandas, which drops what is too much
-            warnings.simplefilter("error", pd.errors.ParserWarning)
+        with open(path, encoding="utf-8") as file:
             for _ in range(lines):
                 file.readline()
+            start = file.tell()
+            # pandas refuses a line with more values than the first one has; so that one is counted here
+            first = next((line for line in iter(file.readline, "") if line.strip() and line[0] != "%"), "")
+            if (values := first.count(",") + 1) != len(names):
+                raise ValueError(f"a line has {values} values, there are {len(names)} columns")
+            file.seek(start)
             frame = pd.read_csv(
-                file, header=None, names=names, usecols=wanted, index_col=False, comment="%", na_values=["?"],
-                keep_default_na=False, skipinitialspace=True, quotechar="'", float_precision="round_trip",
+                file, header=None, names=names, comment="%", keep_default_na=False, skipinitialspace=True, quotechar="'",
+                na_values=dict.fromkeys(wanted[:-1], MISSING), float_precision="round_trip",
                 dtype={**dict.fromkeys(wanted[:-1], np.float64), wanted[-1]: "category"},
             )  # fmt: skip
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
         text = str(error).splitlines()[0]
         raise DataError(f"{path}: its lines behind @DATA are not understood ({text}). Download it again.") from None
     letters = frame[wanted[-1]]
