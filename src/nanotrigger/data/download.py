@@ -175,8 +175,9 @@ def check(source: PublishedFile, path: Path, lock: Lock, origin: str = "") -> di
         raise DataError(f"{path}: {source.key} is not there. Download it again, or correct the path.")
     must, by = expected(source, lock)
     size = path.stat().st_size
+    remedy = f"Download it again. {lock.remedy(source) if lock.entry(source) else ''}".rstrip()
     if must.size is not None and size != must.size:
-        raise DataError(f"{path}: has {size} bytes, {source.key} has {must.size}. Delete it and download it again.")
+        raise DataError(f"{path}: has {size} bytes, {source.key} has {must.size} (says {by}). {remedy}")
     digest = sha256(path)
     found = {"sha256": digest, "md5": _digest(path, "md5") if must.md5 else ""}
     for algorithm in ("sha256", "md5"):
@@ -184,7 +185,7 @@ def check(source: PublishedFile, path: Path, lock: Lock, origin: str = "") -> di
         if wanted and found[algorithm] != wanted:
             raise DataError(
                 f"{path}: its {algorithm} is {found[algorithm]}, {source.key} has {wanted} (says {by}): damaged, altered, "
-                f"or another file. Download it again. {lock.remedy(source) if lock.entry(source) else ''}".rstrip()
+                f"or another file. {remedy}"
             )
     if not must.sha256:  # else these are bytes that were looked at before
         check_format(source, path)

@@ -132,6 +132,6 @@ def published_model(row: dict[str, Any], own: str | None, downloads: Path, table
     """The published model's file: an own copy, or a download; both have the sha256 of the table, or DataError is raised."""
     source, path = row["source"], Path(own) if own else downloads / row["source"].file
     if not path.exists():
-        fetch(source, path, table)
+        fetch(source, path, table, attempts=2, wait=1)
     check(source, path, Lock(table))
     return path
