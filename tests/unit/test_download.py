@@ -333,6 +333,27 @@ def test_an_own_copy_is_checked_like_a_download(tmp_path):
         check(table_file(), tmp_path / "absent", lock)
 
 
+def test_an_own_copy_is_compared_with_what_its_publisher_says(server, tmp_path):
+    from nanotrigger.config import DownloadedDataset
+    from nanotrigger.data.make import make_dataset
+
+    body = arff(100)[0]
+    (tmp_path / "mine.arff").write_bytes(body)
+    columns = (
+        "name,version,file,format,part,url,mirror,description,size,md5,sha256,events,max_files,max_gb,licence,citation"
+    )
+    row = f"openml_42468,1,jets.arff,arff,all,,,{openml(server, body + b'x')},,,,100,,,,"
+    (tmp_path / "datasets.csv").write_text(f"{columns}\n{row}\n")
+    stanza = DownloadedDataset(source="download", name="openml_42468", path=str(tmp_path / "mine.arff"))
+    arguments = stanza, stanza.path, tmp_path / "d.h5", tmp_path / "datasets.csv"
+    with pytest.raises(DataError, match=r"mine\.arff: its md5 is .*its publisher's md5"):
+        make_dataset(*arguments)
+    assert not (tmp_path / "d.h5").exists() and not (tmp_path / "datasets.lock.json").exists()
+    openml(server, body)
+    make_dataset(*arguments)
+    assert (tmp_path / "d.h5").exists() and (tmp_path / "datasets.lock.json").exists()
+
+
 def test_a_damaged_lock_file_is_named(tmp_path):
     for content in ("[1]", '{"few/jets": 3}', "{"):
         (tmp_path / "datasets.lock.json").write_text(content)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from published_sets import archive, arff, hdf5_table
 from test_download import Answer, Server
+from test_golden import MODEL
 
 HEADER = (
     "name,version,file,format,part,url,mirror,description,size,md5,sha256,events,max_files,max_gb,licence,citation\n"
@@ -79,3 +80,14 @@ def test_openml_without_the_golden_model(checkout, tmp_path):
     assert done.returncode == 0, done.stdout
     (row,) = pd.read_csv(checkout.folder / "results/r/tables/golden.csv").itertuples()
     assert row.status.startswith("not run: qkeras_jettagging") and "no source gave it" in row.status
+
+
+@pytest.mark.skipif(not MODEL.is_file(), reason="the public model of ../shared is not here")
+def test_other_jets_than_the_published_ones_stop_the_run(checkout, tmp_path):
+    """The real model and its published score, on 200 jets that are none: the check is reached, and refuses them."""
+    (tmp_path / "jets.arff").write_bytes(arff(200)[0])
+    tables(checkout, "openml_42468,1,jets.arff,arff,all,,,,,,,200,,")
+    config = overlay("openml_42468", path=str(tmp_path), golden_model=str(MODEL))
+    done = checkout.snakemake("--cores", "1", "results/r/tables/golden.csv", overlay=config)
+    assert done.returncode != 0 and "of 40 test jets of openml_42468; published are 126487 of 166000" in done.stdout
+    assert not (checkout.folder / "results/r/tables/golden.csv").exists()

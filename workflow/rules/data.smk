@@ -25,6 +25,8 @@ rule generate_jets:
 
 
 rule download_jets:
+    # nodes of a cluster often have no network
+    localrule: True
     input:
         # a new mirror or another row of the table is no reason to download again
         table=ancient(DATASETS_TABLE),

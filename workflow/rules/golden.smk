@@ -2,6 +2,8 @@
 
 
 rule golden:
+    # it may have to download the model
+    localrule: True
     input:
         jets=PUBLISHED_FILES,
         data=DATASET,

@@ -107,6 +107,8 @@ def golden(
     inputs: `jets`, the published file, and `data`, the run's dataset, where there are any.
     """
     everything = pd.read_csv(models, dtype=str, keep_default_na=False)
+    given = getattr(inputs, "jets", [])
+    files = [given] if isinstance(given, str) else list(given)
     rows = []
     for dataset in dict.fromkeys(everything["dataset"]):
         for row in golden_rows(dataset, models):
@@ -121,7 +123,7 @@ def golden(
             rows.append(
                 _row(row, f"not run: {reason}")
                 if reason
-                else score(row, model, Path(inputs.jets[0]), Path(inputs.data), table)
+                else score(row, model, Path(files[0]), Path(inputs.data), table)
             )
     with replace_when_whole(Path(path)) as temporary:
         shown = pd.DataFrame(rows).reindex(columns=COLUMNS).astype({"correct": "Int64"})

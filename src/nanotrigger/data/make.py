@@ -59,13 +59,17 @@ def published_dataset(stanza: DownloadedDataset, files: list[Path], path: Path, 
     from nanotrigger.data.formats import read_archive, read_arff, read_table
     from nanotrigger.data.lock import Lock
     from nanotrigger.data.particles import Staging
-    from nanotrigger.data.sources import dataset_files
+    from nanotrigger.data.sources import dataset_files, described
 
     sources, lock = dataset_files(stanza.name, table), Lock(table)
     facts: dict[str, Any] = {"source": stanza.name, "seed": stanza.splits.seed}
     checked, parts = [], []
     with Staging(path, stanza.particles) as staging:
         for source, file in zip(sources, files, strict=True):
+            if stanza.path and not lock.entry(source):
+                # what its publisher says is asked for a copy too, where there is a network
+                source, problems = described(source, timeout=10)
+                print(*problems, sep="\n", flush=True)
             checked.append(check(source, file, lock))
             if source.format == "arff":
                 x, y = read_arff(source, file)
