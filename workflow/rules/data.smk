@@ -25,8 +25,6 @@ rule generate_jets:
 
 
 rule download_jets:
-    # nodes of a cluster often have no network
-    localrule: True
     input:
         # a new mirror or another row of the table is no reason to download again
         table=ancient(DATASETS_TABLE),
@@ -37,6 +35,8 @@ rule download_jets:
     wildcard_constraints:
         name="[^/]+",
         file="[^/]+",
+    # nodes of a cluster often have no network
+    localrule: True
     resources:
         mem_mb=1000,
         runtime=720,

@@ -2,8 +2,6 @@
 
 
 rule golden:
-    # it may have to download the model
-    localrule: True
     input:
         jets=PUBLISHED_FILES,
         data=DATASET,
@@ -18,6 +16,8 @@ rule golden:
         ),
     log:
         logs("golden"),
+    # it may have to download the model
+    localrule: True
     resources:
         mem_mb=4000,
         runtime=60,
