@@ -174,13 +174,17 @@ def test_without_the_data_it_says_why_it_did_not_run(tmp_path, of, reason):
     assert (row.expected_correct, row.test_jets) == (126487, 166000) and pd.isna(row.correct) and pd.isna(row.accuracy)
 
 
-def test_without_the_model_it_says_why_it_did_not_run(tmp_path, monkeypatch):
+def test_without_the_model_it_says_why_it_did_not_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("nanotrigger.data.download.time.sleep", lambda _: None)
     inputs = SimpleNamespace(jets=["absent"], data="absent")
     tables = models(tmp_path, 3), tmp_path / "datasets.csv"
     golden(stanza(), inputs, tmp_path / "golden.csv", *tables, downloads=tmp_path / "models")
     row = pd.read_csv(tmp_path / "golden.csv").iloc[0]
-    assert row.status.startswith("not run: qkeras_jettagging/qkeras_jettagging.onnx: no source gave it")
+    assert (
+        row.status.startswith("not run: qkeras_jettagging.onnx could not be downloaded")
+        and "golden_model" in row.status
+    )
+    assert "no source gave it" in capsys.readouterr().out
     assert pd.isna(row.correct) and not (tmp_path / "datasets.lock.json").exists()
 
 

@@ -134,6 +134,13 @@ def published_model(row: dict[str, Any], own: str | None, downloads: Path, table
     """The published model's file: an own copy, or a download; both have the sha256 of the table, or DataError is raised."""
     source, path = row["source"], Path(own) if own else downloads / row["source"].file
     if not path.exists():
-        fetch(source, path, table, attempts=2, wait=1)
+        try:
+            fetch(source, path, table, attempts=2, wait=1)
+        except DataError as error:
+            print(error, flush=True)
+            raise DataError(
+                f"{source.file} could not be downloaded (why: the log of this rule); name a copy of it under golden_model "
+                "of the dataset's stanza"
+            ) from None
     check(source, path, Lock(table))
     return path

@@ -10,12 +10,7 @@ import pandas as pd
 
 from nanotrigger.config import DownloadedDataset, PythiaDataset
 
-PUBLISHED_NAME = {
-    "openml_42468": "OpenML 42468",
-    "cernbox": "CERNBox",
-    "zenodo_3602254": "Zenodo 3602254",
-    "zenodo_3602260": "Zenodo 3602260",
-}
+PUBLISHED_NAME = {"openml_42468": "OpenML 42468"}
 """How resources/published_results.csv names our datasets."""
 
 
@@ -26,10 +21,6 @@ def comparable_rows(path: Path, dataset: PythiaDataset | DownloadedDataset | Non
     if isinstance(dataset, PythiaDataset):
         return pd.DataFrame(), [
             "Jets generated with Pythia 8 in the style of the published sets: no published figure may stand beside them."
-        ]
-    if not dataset.as_published:
-        return pd.DataFrame(), [
-            f"A subset or another split of {dataset.name}: no published figure may stand beside these."
         ]
     rows = pd.read_csv(path)
     same = (
