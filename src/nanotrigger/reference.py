@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from nanotrigger.config import Config, DownloadedDataset, PythiaDataset, Run, Skip, Splits
+from nanotrigger.config import Config, DownloadedDataset, PublishedSplits, PythiaDataset, Run, Skip, Splits
 from nanotrigger.flows.base import load_flow
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import StrictModel, discover
@@ -78,7 +78,8 @@ def render() -> str:
         ("`run.skip`", Skip),
         ("`datasets.*` with `source: pythia`", PythiaDataset),
         ("`datasets.*` with `source: download`", DownloadedDataset),
-        ("`splits`", Splits),
+        ("`splits` of `source: pythia`", Splits),
+        ("`splits` of `source: download`", PublishedSplits),
     ):
         parts.append(f"## {title}\n\n{_table(model)}\n")
     for group, key, load in (("methods", "method", load_method), ("flows", "flow", load_flow)):

@@ -130,9 +130,7 @@ rule mine:
 
 def test_download_without_a_network_names_the_quickstart(checkout):
     table = checkout.folder / "config/datasets.csv"
-    text = table.read_text()
-    url = re.search(r"https://[^,]+", text).group()
-    table.write_text(text.replace(url, "http://127.0.0.1:9/closed"))
+    table.write_text(re.sub(r"https://[^, ]+", "http://127.0.0.1:9/closed", table.read_text()))
     done = checkout.snakemake("--cores", "1", "data")
     assert done.returncode != 0
     assert "make quickstart" in done.stdout and "127.0.0.1:9/closed cannot be reached" in done.stdout

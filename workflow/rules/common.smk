@@ -6,6 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from nanotrigger.config import load_config
+from nanotrigger.data.sources import published_files
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
@@ -13,8 +14,12 @@ from nanotrigger.plan import make_plan
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
+DATASETS_TABLE = "config/datasets.csv"
+
 try:
     PLAN = make_plan(load_config(config))
+    DATA_STANZA = PLAN.config.datasets.get(PLAN.config.run.dataset)
+    PUBLISHED, PUBLISHED_FILES = published_files(DATA_STANZA, Path(DATASETS_TABLE))
     if absent := missing(
         sorted(
             {
@@ -34,7 +39,6 @@ RUN = PLAN.config.run
 STARTED = time.time()
 RESULTS = f"results/{RUN.name}"
 DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
-DATA_STANZA = PLAN.config.datasets.get(RUN.dataset)
 LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
@@ -165,4 +169,11 @@ def over_designs(name: str) -> list[str]:
 
 
 def final_outputs() -> list[str]:
-    return [*TABLES, f"{RESULTS}/checks.txt", *FIGURE_FILES, f"{RESULTS}/config.yaml"]
+    return [
+        *TABLES,
+        f"{RESULTS}/tables/golden.csv",
+        *([f"{RESULTS}/tables/dataset.csv"] if RUN.dataset else []),
+        f"{RESULTS}/checks.txt",
+        *FIGURE_FILES,
+        f"{RESULTS}/config.yaml",
+    ]
