@@ -14,6 +14,7 @@ if RUN.dataset:
     include: "workflow/rules/data.smk"
 
 
+include: "workflow/rules/golden.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/emulate.smk"

@@ -6,7 +6,17 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from nanotrigger.config import Compare, Config, DownloadedDataset, PaperTable, PythiaDataset, Run, Skip, Splits
+from nanotrigger.config import (
+    Compare,
+    Config,
+    DownloadedDataset,
+    PaperTable,
+    PublishedSplits,
+    PythiaDataset,
+    Run,
+    Skip,
+    Splits,
+)
 from nanotrigger.flows.base import load_flow
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import StrictModel, discover
@@ -80,7 +90,8 @@ def render() -> str:
         ("`tables.*`", PaperTable),
         ("`datasets.*` with `source: pythia`", PythiaDataset),
         ("`datasets.*` with `source: download`", DownloadedDataset),
-        ("`splits`", Splits),
+        ("`splits` of `source: pythia`", Splits),
+        ("`splits` of `source: download`", PublishedSplits),
     ):
         parts.append(f"## {title}\n\n{_table(model)}\n")
     for group, key, load in (("methods", "method", load_method), ("flows", "flow", load_flow)):

@@ -298,6 +298,15 @@ def test_generated_jets_stand_alone(published):
     assert not len(published_beside(run, CSV, Ours(None, "logic_synthesis", VU13P), "lut"))
 
 
+@pytest.mark.parametrize("change", [{"jets": 5000}, {"splits": {"scheme": "stratified"}}])
+def test_a_part_of_a_published_set_is_not_the_set(published, change):
+    part = {"datasets": {"part": {"source": "download", "name": "openml_42468", **change}}}
+    run = make_plan(load_config(merged(read_yaml("config/config.yaml"), part, {"run": {"dataset": "part"}})))
+    assert our_dataset(run) is None
+    assert {s.word for s in standings(run, published, contexts(run, hardware()))} == {"refused"}
+    assert "A part or another split of openml_42468: no published figure" in " ".join(dataset_notes(run))
+
+
 def test_exceptions_of_another_dataset_are_not_inherited(published):
     """config.yaml excepts the dataset for openml: the quickstart, laid over it, has the rule and may not use it."""
     assert any("dataset" in rule.despite for rule in plan().config.run.compare) and active_rules(plan()) == []

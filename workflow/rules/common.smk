@@ -6,14 +6,20 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from nanotrigger.config import load_config
+from nanotrigger.data.sources import published_files
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
+DATASETS_TABLE = "config/datasets.csv"
+
 try:
     PLAN = make_plan(load_config(config))
+    DATA_STANZA = PLAN.config.datasets.get(PLAN.config.run.dataset)
+    PUBLISHED, PUBLISHED_FILES = published_files(DATA_STANZA, Path(DATASETS_TABLE))
     if absent := missing(
         sorted(
             {
@@ -33,7 +39,6 @@ RUN = PLAN.config.run
 STARTED = time.time()
 RESULTS = f"results/{RUN.name}"
 DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
-DATA_STANZA = PLAN.config.datasets.get(RUN.dataset)
 LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
@@ -133,6 +138,22 @@ def flow_params(wildcards):
     return PLAN.flows[wildcards.flow].params.model_dump(mode="json")
 
 
+def memory(megabytes: int):
+    """Memory of a job in MB: that and more with every retry, for a job may have failed for want of it."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
+def licence(name: str):
+    """How many licences of that name a design's synthesis takes."""
+
+    def taken(wildcards) -> int:
+        flow = PLAN.flows[wildcards.flow]
+        licences = getattr(flow.module, "licences", None)
+        return int(licences is not None and name in licences(flow.params))
+
+    return taken
+
+
 def over_models(name: str) -> list[str]:
     """A file of every model and seed of the run."""
     return expand(model_file(name), model=PLAN.models, seed=RUN.seeds)
@@ -150,6 +171,8 @@ def over_designs(name: str) -> list[str]:
 def final_outputs() -> list[str]:
     return [
         *TABLES,
+        f"{RESULTS}/tables/golden.csv",
+        *([f"{RESULTS}/tables/dataset.csv"] if RUN.dataset else []),
         f"{RESULTS}/checks.txt",
         *FIGURE_FILES,
         *PAPER_FILES,
