@@ -1,5 +1,12 @@
 """Tables over all models and designs of a run, and checks of what they say."""
 
+ABLATION = ["ablation.csv", "ablation.md", "ablation.tex"]
+SURVEYS = [
+    f"{RESULTS}/training/{name}/survey/{chunk}.csv"
+    for name, stanza in PLAN.stanzas.items()
+    if stanza.surveyed
+    for chunk in range(len(stanza.chunks))
+]
 TABLES = [
     f"{RESULTS}/tables/{name}"
     for name in (
@@ -10,6 +17,8 @@ TABLES = [
         "summary.csv",
         "summary.md",
         "summary.tex",
+        *(["sweeps.csv"] if SURVEYS else []),
+        *(ABLATION if "ablation" in ROLES else []),
     )
 ]
 
@@ -91,6 +100,53 @@ rule collect:
         "Collecting the tables of {RUN.name}"
     script:
         "../scripts/collect.py"
+
+
+rule collect_sweeps:
+    input:
+        parts=SURVEYS,
+        code=sources("results/sweeps.py", "results/fronts.py"),
+    output:
+        report(
+            f"{RESULTS}/tables/sweeps.csv",
+            caption="../report/sweeps.rst",
+            category="Tables",
+            labels={"table": "sweeps"},
+        ),
+    log:
+        logs("collect_sweeps"),
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Collecting the points of the sweeps of {RUN.name}"
+    script:
+        "../scripts/collect_sweeps.py"
+
+
+rule ablation:
+    input:
+        accuracies=f"{RESULTS}/tables/accuracies.csv",
+        metrics=over_models("metrics.json"),
+        code=sources("results/ablation.py"),
+    output:
+        csv=report(
+            f"{RESULTS}/tables/ablation.csv",
+            caption="../report/ablation.rst",
+            category="Tables",
+            labels={"table": "ablation"},
+        ),
+        markdown=f"{RESULTS}/tables/ablation.md",
+        latex=f"{RESULTS}/tables/ablation.tex",
+    log:
+        logs("ablation"),
+    resources:
+        mem_mb=500,
+        runtime=5,
+    message:
+        "Tabulating the ablation of precision, penalty and normalisation of {RUN.name}"
+    script:
+        "../scripts/ablation.py"
 
 
 rule tables:

@@ -37,6 +37,9 @@ DATA_STANZA = PLAN.config.datasets.get(RUN.dataset)
 LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
+ROLES = {
+    role for model in PLAN.models.values() for role in PLAN.stanzas[model.stanza].roles
+}
 
 
 report: "../report/workflow.rst"
@@ -97,9 +100,12 @@ def training_data(wildcards):
 
 def vectors(wildcards):
     """What a model is tested on: the dataset, or vectors of its own."""
-    stanza = PLAN.stanzas[PLAN.models[wildcards.model].stanza]
-    own = f"{RESULTS}/training/{stanza.name}/vectors.npz"
-    return own if stanza.own_vectors else DATASET
+    return stanza_vectors(PLAN.models[wildcards.model].stanza)
+
+
+def stanza_vectors(stanza: str):
+    own = f"{RESULTS}/training/{stanza}/vectors.npz"
+    return own if PLAN.stanzas[stanza].own_vectors else DATASET
 
 
 def method_sources(wildcards):
@@ -112,8 +118,9 @@ def method_sources(wildcards):
 
 
 def trained(wildcards):
-    """Folder with all that the model's stanza trained."""
-    return f"{RESULTS}/training/{PLAN.models[wildcards.model].stanza}/trained"
+    """Folder with what the job trained that trained the model."""
+    stanza = PLAN.models[wildcards.model].stanza
+    return f"{RESULTS}/training/{stanza}/trained/{PLAN.chunks[wildcards.model]}"
 
 
 def artifact(wildcards):

@@ -8,6 +8,9 @@ AVAILABLE = {
     "models": f"{RESULTS}/tables/models.csv",
     "hardware": f"{RESULTS}/tables/hardware.csv",
     "comparisons": f"{RESULTS}/tables/comparisons.csv",
+    "accuracies": f"{RESULTS}/tables/accuracies.csv",
+    "ablation": f"{RESULTS}/tables/ablation.csv",
+    "sweeps": f"{RESULTS}/tables/sweeps.csv",
     "data": DATASET,
     "metrics": over_models("metrics.json"),
     "histories": over_models("history.csv"),
@@ -24,9 +27,17 @@ GIVEN = {
     *(["data"] if DATASET else []),
     *(["hardware"] if PLAN.pairs else []),
     *(["comparisons"] if len(ON_DATASET) > 1 else []),
-    *(["trained"] if not all(s.own_vectors for s in PLAN.stanzas.values()) else []),
+    *(["trained"] if ON_DATASET else []),
+    *(["sweeps"] if SURVEYS else []),
+    *ROLES,
 }
-DRAWN = [name for name, plot in PLOTS.items() if plot.applies(GIVEN)]
+# of a run that only surveys sweeps, what shows no single model
+WITHOUT_MODELS = {"data", "steps", "sweeps"}
+DRAWN = [
+    name
+    for name, plot in PLOTS.items()
+    if plot.applies(GIVEN) and (PLAN.models or WITHOUT_MODELS.issuperset(plot.needs))
+]
 FIGURE_FILES = expand(
     f"{RESULTS}/figures/{{figure}}.{{suffix}}",
     figure=DRAWN,
