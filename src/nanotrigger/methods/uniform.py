@@ -24,7 +24,10 @@ class Params(TrainingParams):
 
     bits: int = Field(8, ge=2, le=16, description="width of weights and biases, sign included, and of activations")
     input_bits: int | None = Field(
-        16, ge=2, le=20, description="width of the standardised features; if null that of the rest, as 2304.06745 has it"
+        16,
+        ge=2,
+        le=20,
+        description="width of the standardised features; if null that of the rest, as 2304.06745 has it",
     )
     batch_norm: bool = Field(False, description="batch normalisation behind every dense layer, folded into it")
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from nanotrigger.qonnx.graph import Graph
 
 
-def hawq_layer_bops(
-    inputs: int, outputs: int, activation_bits: Any, weight_bits: Any, density: float = 1.0
-) -> Any:
+def hawq_layer_bops(inputs: int, outputs: int, activation_bits: Any, weight_bits: Any, density: float = 1.0) -> Any:
     """BOPs of one dense layer: m n (p b_a b_w + b_a + b_w + log2 n), with n inputs, m outputs (2304.06745).
 
     Widths, numbers or arrays, include the sign; density p is the share of weights and biases that are not zero.
@@ -53,7 +51,9 @@ def hawq_bops(network: FixedPointNetwork) -> float:
         # within the living weights every product has its own widths; the density scales their mean product
         mean_product = float((b_a[:, None] * b_w)[alive].mean()) if alive.any() else 0.0
         mean_weight = float(b_w[alive].mean()) if alive.any() else 0.0
-        total += inputs * outputs * (_density(layer) * mean_product + float(b_a.mean()) + mean_weight + math.log2(inputs))
+        total += (
+            inputs * outputs * (_density(layer) * mean_product + float(b_a.mean()) + mean_weight + math.log2(inputs))
+        )
     return total
 
 

@@ -76,7 +76,9 @@ def collect_sweeps(plan: Plan, parts: list[str], output: Path) -> None:
 def _swept(plan: Plan, stanza: str) -> list[str]:
     """Keys in which the points of a stanza differ, in the order of its Params."""
     models = plan.stanzas[stanza].models
-    values = {key: {repr(getattr(model.params, key)) for model in models} for key in type(models[0].params).model_fields}
+    values = {
+        key: {repr(getattr(model.params, key)) for model in models} for key in type(models[0].params).model_fields
+    }
     return [key for key, different in values.items() if len(different) > 1]
 
 
