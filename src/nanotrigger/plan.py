@@ -149,7 +149,7 @@ def point_name(stanza: str, values: tuple[Any, ...]) -> str:
     return "_".join([stanza, *("-".join(map(str, v)) if isinstance(v, list | tuple) else str(v) for v in values)])
 
 
-def _values(given: Any) -> list[Any]:
+def sweep_values(given: Any) -> list[Any]:
     """Values of a key of a sweep: a list, or `{product: [...]}`, all combinations of a list of lists. Empty if neither."""
     if isinstance(given, Mapping) and list(given) == ["product"]:
         axes = given["product"]
@@ -172,7 +172,7 @@ def _stanza(name: str, content: Mapping[str, Any]) -> Stanza:
     general = validate(ModelStanza, {k: v for k, v in content.items() if k in ModelStanza.model_fields}, prefix)
     keys = {k: v for k, v in content.items() if k not in ModelStanza.model_fields}
     given = general.sweep if isinstance(general.sweep, Mapping) else {"": None}
-    sweep = {key: _values(values) for key, values in given.items()}
+    sweep = {key: sweep_values(values) for key, values in given.items()}
     if not all(sweep.values()):
         raise ConfigError(
             f"config: {prefix}.sweep: give each key a list of values, as in sweep: {{ebops: [1000, 3000]}}, or the product of "

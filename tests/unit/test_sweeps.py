@@ -119,7 +119,9 @@ def test_rows_are_what_the_single_models_give(surveyed, toy, tmp_path):
 def test_a_point_whose_file_is_not_its_model_is_named(surveyed, monkeypatch):
     other = surveyed.folder / "trained/0/grid_3-4/seed2"
     export = mixed.export
-    monkeypatch.setattr(mixed, "export", lambda folder, *rest: export(other if "grid_3-8" in str(folder) else folder, *rest))
+    monkeypatch.setattr(
+        mixed, "export", lambda folder, *rest: export(other if "grid_3-8" in str(folder) else folder, *rest)
+    )
     with pytest.raises(ExportError, match=r"^grid_3-8 \(seed 0\): the QONNX file differs"):
         sweeps.survey(surveyed.plan, "grid", 0, surveyed.folder / "trained/0", surveyed.data, surveyed.folder / "x.csv")
     assert not (surveyed.folder / "x.csv").exists()
@@ -142,7 +144,9 @@ def test_the_front_is_chosen_on_the_validation_split(surveyed):
     parts = [surveyed.folder / f"{i}.csv" for i in (0, 1)]
     for part in parts:
         pd.read_csv(part).assign(accuracy=0.5).to_csv(surveyed.folder / f"same_{part.name}", index=False)
-    sweeps.collect_sweeps(surveyed.plan, [surveyed.folder / f"same_{p.name}" for p in parts], surveyed.folder / "same.csv")
+    sweeps.collect_sweeps(
+        surveyed.plan, [surveyed.folder / f"same_{p.name}" for p in parts], surveyed.folder / "same.csv"
+    )
     assert set(pd.read_csv(surveyed.folder / "same.csv").query("on_front").model) == front
 
 

@@ -41,6 +41,5 @@ def plot(plan, inputs):
     axes.set(xlabel="bits of weights and activations", ylabel="accuracy (test split)", xticks=sorted(set(table.bits)))
     axes.minorticks_off()
     axes.legend(loc="lower right")
-    columns = ["model", "role", "bits", *ALIKE, "seeds", "accuracy", "accuracy_low", "accuracy_high"]
-    table[list(ALIKE)] = table.alike.tolist()
-    return figure, table[columns]
+    table = table.assign(**{key: [values[i] for values in table.alike] for i, key in enumerate(ALIKE)})
+    return figure, table[["model", "role", "bits", *ALIKE, "seeds", "accuracy", "accuracy_low", "accuracy_high"]]
