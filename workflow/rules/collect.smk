@@ -7,19 +7,23 @@ SURVEYS = [
     if stanza.surveyed
     for chunk in range(len(stanza.chunks))
 ]
+OF_MODELS = [
+    "models.csv",
+    "hardware.csv",
+    "accuracies.csv",
+    "comparisons.csv",
+    "summary.csv",
+    "summary.md",
+    "summary.tex",
+    *(ABLATION if "ablation" in ROLES else []),
+]
+# a run may only survey sweeps, and build none of their points
 TABLES = [
     f"{RESULTS}/tables/{name}"
-    for name in (
-        "models.csv",
-        "hardware.csv",
-        "accuracies.csv",
-        "comparisons.csv",
-        "summary.csv",
-        "summary.md",
-        "summary.tex",
+    for name in [
+        *(OF_MODELS if PLAN.models else []),
         *(["sweeps.csv"] if SURVEYS else []),
-        *(ABLATION if "ablation" in ROLES else []),
-    )
+    ]
 ]
 
 

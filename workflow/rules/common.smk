@@ -155,4 +155,5 @@ def over_designs(name: str) -> list[str]:
 
 
 def final_outputs() -> list[str]:
-    return [*TABLES, f"{RESULTS}/checks.txt", *FIGURE_FILES, f"{RESULTS}/config.yaml"]
+    checks = [f"{RESULTS}/checks.txt"] if PLAN.models else []
+    return [*TABLES, *checks, *FIGURE_FILES, f"{RESULTS}/config.yaml"]
