@@ -185,6 +185,27 @@ class Run(StrictModel):
     compare: tuple[Compare, ...] = Field((), description="published figures to compare with although something differs")
 
 
+class ModelStanza(StrictModel):
+    """Keys of every model stanza, beside those of its method."""
+
+    method: str = Field(description="the module that trains it: one of nanotrigger.methods, or a dotted path")
+    sweep: Any = Field(
+        {},
+        description="for each key that differs between its models a list of values, or `{product: [list, ...]}`, all "
+        "combinations of lists, for a key that is itself a list",
+    )
+    models_per_job: PositiveInt | None = Field(
+        None,
+        description="models that one job of the DAG trains together, with all seeds; all of the stanza's if null. Another "
+        "number trains the stanza again",
+    )
+    build: tuple[str, ...] = Field(
+        ("*",),
+        description="names of the models, `*` and `?` match anything, that are exported for good and go to the flows; the "
+        "others are rows of `tables/sweeps.csv` alone",
+    )
+
+
 class Config(StrictModel):
     """A whole configuration: definitions, and what a run selects of them."""
 

@@ -121,7 +121,7 @@ def test_changing_one_stanza_reruns_that_model_alone(finished):
     changed = {**SMALL, "models": {**SMALL["models"], "linear": {**SMALL["models"]["linear"], "bits": 6}}}
     plan = planned(finished, changed)
     jobs = re.findall(r"^Job \d+: (.*)$", plan, re.M)
-    assert "Training linear" in jobs
+    assert "Training linear, chunk 0" in jobs
     assert not [job for job in jobs if re.search(r"float|hawq|hgq|Generating|Splitting", job)], jobs
 
 
@@ -130,7 +130,7 @@ def test_another_budget_does_not_train_the_teacher_again(finished):
     jobs = re.findall(
         r"^Job \d+: (.*)$", planned(finished, {**SMALL, "models": {**SMALL["models"], "hawq": hawq}}), re.M
     )
-    assert "Preparing allocation.json of hawq" in jobs and "Training hawq" in jobs
+    assert "Preparing allocation.json of hawq" in jobs and "Training hawq, chunk 0" in jobs
     assert "Preparing teacher.safetensors of hawq" not in jobs
 
 

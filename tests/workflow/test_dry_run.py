@@ -32,6 +32,16 @@ def test_quickstart_plans_every_stage(checkout):
     assert "Drawing paired_accuracy" in done.stdout
 
 
+def test_a_sweep_trains_in_chunks_and_builds_what_is_named(checkout):
+    overlay = merged(QUICKSTART, {"run": {"models": ["widths"], "flows": ["rtl"]}})
+    overlay["models"]["widths"] = {"models_per_job": 100, "build": ["widths_4-4-4-4", "widths_8-8-8-*"]}
+    done = checkout.snakemake("-n", overlay=overlay)
+    assert done.returncode == 0, done.stdout
+    jobs = job_counts(done.stdout)
+    assert jobs["train"] == jobs["survey"] == 7 and jobs["collect_sweeps"] == 1
+    assert jobs["export"] == jobs["check_export"] == jobs["synthesize"] == 6
+
+
 def test_one_model_has_nothing_to_be_compared_with(checkout):
     done = checkout.snakemake("-n", overlay=merged(QUICKSTART, {"run": {"models": ["float"]}}))
     assert done.returncode == 0, done.stdout

@@ -17,25 +17,29 @@ except NanotriggerError as error:
     raise WorkflowError(str(error)) from None
 
 TABLE_MODULES = paper_tables()
-PAPER_TABLES = [
-    name for name, table in TABLE_MODULES.items() if applies(name, table, PLAN)
+PAPER_SURVEYS = [
+    f"{RESULTS}/training/{name}/survey/{chunk}.csv"
+    for name, stanza in PLAN.stanzas.items()
+    if stanza.surveyed
+    for chunk in range(len(stanza.chunks))
 ]
+OF_MODELS = [
+    "models.csv",
+    "hardware.csv",
+    "accuracies.csv",
+    "comparisons.csv",
+    "summary.csv",
+    "summary.md",
+    "summary.tex",
+    *[f"{name}.{suffix}" for name in PAPER_TABLES for suffix in ("csv", "md", "tex")],
+]
+# a run may only survey sweeps, and build none of their points
 TABLES = [
     f"{RESULTS}/tables/{name}"
-    for name in (
-        "models.csv",
-        "hardware.csv",
-        "accuracies.csv",
-        "comparisons.csv",
-        "summary.csv",
-        "summary.md",
-        "summary.tex",
-        *[
-            f"{name}.{suffix}"
-            for name in PAPER_TABLES
-            for suffix in ("csv", "md", "tex")
-        ],
-    )
+    for name in [
+        *(OF_MODELS if PLAN.models else []),
+        *(["sweeps.csv"] if SURVEYS else []),
+    ]
 ]
 PAPER_FILES = [
     f"{RESULTS}/tables/paper_figures.csv",
@@ -121,6 +125,28 @@ rule collect:
         "Collecting the tables of {RUN.name}"
     script:
         "../scripts/collect.py"
+
+
+rule collect_sweeps:
+    input:
+        parts=SURVEYS,
+        code=sources("results/sweeps.py", "results/fronts.py"),
+    output:
+        report(
+            f"{RESULTS}/tables/sweeps.csv",
+            caption="../report/sweeps.rst",
+            category="Tables",
+            labels={"table": "sweeps"},
+        ),
+    log:
+        logs("collect_sweeps"),
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Collecting the points of the sweeps of {RUN.name}"
+    script:
+        "../scripts/collect_sweeps.py"
 
 
 rule tables:

@@ -42,6 +42,9 @@ DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
 LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
+ROLES = {
+    role for model in PLAN.models.values() for role in PLAN.stanzas[model.stanza].roles
+}
 
 
 report: "../report/workflow.rst"
@@ -102,9 +105,12 @@ def training_data(wildcards):
 
 def vectors(wildcards):
     """What a model is tested on: the dataset, or vectors of its own."""
-    stanza = PLAN.stanzas[PLAN.models[wildcards.model].stanza]
-    own = f"{RESULTS}/training/{stanza.name}/vectors.npz"
-    return own if stanza.own_vectors else DATASET
+    return stanza_vectors(PLAN.models[wildcards.model].stanza)
+
+
+def stanza_vectors(stanza: str):
+    own = f"{RESULTS}/training/{stanza}/vectors.npz"
+    return own if PLAN.stanzas[stanza].own_vectors else DATASET
 
 
 def method_sources(wildcards):
@@ -117,8 +123,9 @@ def method_sources(wildcards):
 
 
 def trained(wildcards):
-    """Folder with all that the model's stanza trained."""
-    return f"{RESULTS}/training/{PLAN.models[wildcards.model].stanza}/trained"
+    """Folder with what the job trained that trained the model."""
+    stanza = PLAN.models[wildcards.model].stanza
+    return f"{RESULTS}/training/{stanza}/trained/{PLAN.chunks[wildcards.model]}"
 
 
 def artifact(wildcards):
@@ -169,11 +176,12 @@ def over_designs(name: str) -> list[str]:
 
 
 def final_outputs() -> list[str]:
+    checks = [f"{RESULTS}/checks.txt"] if PLAN.models else []
     return [
         *TABLES,
         f"{RESULTS}/tables/golden.csv",
         *([f"{RESULTS}/tables/dataset.csv"] if RUN.dataset else []),
-        f"{RESULTS}/checks.txt",
+        *checks,
         *FIGURE_FILES,
         *PAPER_FILES,
         f"{RESULTS}/config.yaml",

@@ -9,6 +9,8 @@ AVAILABLE = {
     "hardware": f"{RESULTS}/tables/hardware.csv",
     "comparisons": f"{RESULTS}/tables/comparisons.csv",
     "published": "resources/published_results.csv",
+    "accuracies": f"{RESULTS}/tables/accuracies.csv",
+    "sweeps": f"{RESULTS}/tables/sweeps.csv",
     "data": DATASET,
     "metrics": over_models("metrics.json"),
     "histories": over_models("history.csv"),
@@ -25,9 +27,17 @@ GIVEN = {
     *(["data"] if DATASET else []),
     *(["hardware"] if PLAN.pairs else []),
     *(["comparisons"] if len(ON_DATASET) > 1 else []),
-    *(["trained"] if not all(s.own_vectors for s in PLAN.stanzas.values()) else []),
+    *(["trained"] if ON_DATASET else []),
+    *(["sweeps"] if SURVEYS else []),
+    *ROLES,
 }
-DRAWN = [name for name, plot in PLOTS.items() if plot.applies(GIVEN)]
+# of a run that only surveys sweeps, what shows no single model
+WITHOUT_MODELS = {"data", "steps", "sweeps"}
+DRAWN = [
+    name
+    for name, plot in PLOTS.items()
+    if plot.applies(GIVEN) and (PLAN.models or WITHOUT_MODELS.issuperset(plot.needs))
+]
 FIGURE_FILES = expand(
     f"{RESULTS}/figures/{{figure}}.{{suffix}}",
     figure=DRAWN,
@@ -44,6 +54,7 @@ rule figure:
         ),
         code=lambda wildcards: sources(
             f"plots/{wildcards.figure}.py",
+            f"results/{wildcards.figure}.py",
             "plots/_*.py",
             "results/estimates.py",
             "results/beside.py",

@@ -54,6 +54,11 @@ class Widths:
         """One width for weights, biases and activations."""
         return cls(input_bits, (bits,) * layers, (bits,) * (layers - 1))
 
+    @classmethod
+    def leaving(cls, weights: Sequence[int], extra: int, input_bits: int) -> "Widths":
+        """A width for each layer's weights and biases; the activations that leave it have `extra` bits more."""
+        return cls(input_bits, tuple(weights), tuple(bits + extra for bits in weights[:-1]))
+
 
 def _column(values: Sequence[float]) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1)

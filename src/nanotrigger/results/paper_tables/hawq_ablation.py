@@ -2,8 +2,8 @@
 
 The ablation of 2304.06745: 16-64-32-32-5 networks in floating point and at 12, 8, 6 and 4 bits, plain, with an L1 term, with
 batch normalisation, and with both. Accuracy on the test split with its 95 % interval; BOPs as the HAWQ papers count them,
-pruned weights left out. Our FP32 rows are run as their 16-bit export, whose BOPs are given; the paper's FP32 counts 32 bits.
-Published BOPs are those of the unpruned networks.
+pruned weights left out. Our FP32 rows are run as their 16-bit export, whose BOPs are given; the paper counts 32 bits, as the
+figure of the ablation does. Published BOPs are those of the unpruned networks.
 """
 
 from collections import Counter
