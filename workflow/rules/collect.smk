@@ -26,18 +26,8 @@ rule compare_models:
         ],
         code=sources("results/comparisons.py", "results/statistics.py"),
     output:
-        accuracies=report(
-            f"{RESULTS}/tables/accuracies.csv",
-            caption="../report/accuracies.rst",
-            category="Tables",
-            labels={"table": "accuracies"},
-        ),
-        comparisons=report(
-            f"{RESULTS}/tables/comparisons.csv",
-            caption="../report/comparisons.rst",
-            category="Tables",
-            labels={"table": "comparisons"},
-        ),
+        accuracies=f"{RESULTS}/tables/accuracies.csv",
+        comparisons=f"{RESULTS}/tables/comparisons.csv",
     log:
         logs("compare_models"),
     benchmark:
@@ -60,25 +50,11 @@ rule collect:
         published="resources/published_results.csv",
         code=sources("results/tables.py", "results/published.py"),
     output:
-        models=report(
-            f"{RESULTS}/tables/models.csv",
-            category="Tables",
-            labels={"table": "models"},
-        ),
-        hardware=report(
-            f"{RESULTS}/tables/hardware.csv",
-            category="Tables",
-            labels={"table": "hardware"},
-        ),
+        models=f"{RESULTS}/tables/models.csv",
+        hardware=f"{RESULTS}/tables/hardware.csv",
         summary=f"{RESULTS}/tables/summary.csv",
         markdown=f"{RESULTS}/tables/summary.md",
         latex=f"{RESULTS}/tables/summary.tex",
-        html=report(
-            f"{RESULTS}/tables/summary.html",
-            caption="../report/summary.rst",
-            category="Tables",
-            labels={"table": "summary"},
-        ),
     log:
         logs("collect"),
     resources:

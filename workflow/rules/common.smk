@@ -9,6 +9,7 @@ from nanotrigger.config import load_config
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
+from nanotrigger.report.unfinished import write_unfinished_report
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
@@ -37,9 +38,6 @@ DATA_STANZA = PLAN.config.datasets.get(RUN.dataset)
 LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
-
-
-report: "../report/workflow.rst"
 
 
 wildcard_constraints:
@@ -147,5 +145,17 @@ def over_designs(name: str) -> list[str]:
     ]
 
 
-def final_outputs() -> list[str]:
+def reported() -> list[str]:
+    """What a run ends with, and its report shows."""
     return [*TABLES, f"{RESULTS}/checks.txt", *FIGURE_FILES, f"{RESULTS}/config.yaml"]
+
+
+def final_outputs() -> list[str]:
+    return [*reported(), f"{RESULTS}/report.html"]
+
+
+def report_unfinished() -> Path:
+    """The report of a run that failed."""
+    return write_unfinished_report(
+        PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED, reported(), DESCRIBED
+    )

@@ -129,7 +129,6 @@ def collect(plan: Plan, inputs: Any, outputs: Any) -> None:
     texts = {
         outputs.markdown: markdown(shown) + "\n" + "\n".join(f"- {note}" for note in notes) + "\n",
         outputs.latex: latex(shown) + "".join(f"% {note}\n" for note in notes),
-        outputs.html: html(shown, notes),
     }
     for path, text in texts.items():
         with replace_when_whole(path) as temporary:
@@ -148,17 +147,3 @@ def markdown(table: pd.DataFrame) -> str:
 def latex(table: pd.DataFrame) -> str:
     """A booktabs table."""
     return table.style.hide(axis="index").to_latex(hrules=True, convert_css=False).replace("_", r"\_")
-
-
-def html(table: pd.DataFrame, notes: list[str]) -> str:
-    """A page with the table and its footnotes, for the report."""
-    from html import escape
-
-    style = (
-        "body{font-family:sans-serif;margin:1em}table{border-collapse:collapse;font-size:13px}"
-        "th,td{padding:4px 8px;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
-        "th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left}th{background:#f4f4f4}"
-    )
-    body = table.to_html(index=False, border=0)
-    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return f'<!doctype html><meta charset="utf-8"><title>Summary</title><style>{style}</style>{body}<ul>{items}</ul>\n'
