@@ -34,11 +34,15 @@ class Current:
     def __init__(self, plan: Plan, results: Path):
         self.plan, self.results = plan, results
         self.hashes: dict[Path, str] = {}
+        self.confirmed: set[Path] = set()
 
     def same(self, path: Path, expected: str) -> bool:
         if path not in self.hashes and path.is_file():
             self.hashes[path] = sha256(path)
-        return self.hashes.get(path) == expected
+        if self.hashes.get(path) != expected:
+            return False
+        self.confirmed.add(path)
+        return True
 
     def model(self, model: Model, seed: int) -> list[Path]:
         folder = self.results / "models" / model.name / f"seed{seed}"
@@ -67,7 +71,7 @@ class Current:
             kept += [p for p in paths if p.is_file() and p.stat().st_mtime >= newest]
         dataset = results / "data" / f"{plan.config.run.dataset}.h5"
         config, designs = results / "config.yaml", results / "tables/hardware_unfinished.csv"
-        if dataset in self.hashes:
+        if dataset in self.confirmed:
             kept.append(dataset)
         if config.is_file() and yaml.safe_load(config.read_text()) == plan.config.model_dump(mode="json"):
             kept.append(config)
