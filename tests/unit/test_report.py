@@ -90,7 +90,8 @@ def test_nothing_is_loaded_from_elsewhere(text, page):
     for tag, attributes in page.tags:
         for key in ("src", "href", "action", "data", "poster", "srcset"):
             value = attributes.get(key, "#")
-            assert value.startswith(("#", "data:")) or (tag == "a" and not re.match(r"[a-z]+:|/", value)), (tag, value)
+            carried = value.startswith("data:") and (tag != "a" or "download" in attributes)
+            assert carried or value.startswith("#") or (tag == "a" and not re.match(r"[a-z]+:|/", value)), (tag, value)
     style = "".join(re.findall(r"<style>(.*?)</style>", text, re.S))
     assert not re.findall(r"url\((?!['\"]?data:)|@import", style)
     (policy,) = [a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
@@ -99,8 +100,17 @@ def test_nothing_is_loaded_from_elsewhere(text, page):
 
 def test_files_beside_the_report_exist(finished, page):
     results, _ = finished
-    beside = {a["href"] for tag, a in page.tags if tag == "a" and not a["href"].startswith("#")}
+    beside = {a["href"] for tag, a in page.tags if tag == "a" and not a["href"].startswith(("#", "data:"))}
     assert beside and all((results / path).is_file() for path in beside)
+
+
+def test_tables_are_carried_whole(finished, page):
+    """The link below a table saves the very file."""
+    results, _ = finished
+    saved = {a["download"]: a["href"] for tag, a in page.tags if "download" in a}
+    assert set(saved) == {path.name for path in results.glob("tables/*.csv")}
+    for name, link in saved.items():
+        assert base64.b64decode(link.partition("base64,")[2]) == (results / "tables" / name).read_bytes()
 
 
 def test_hostile_text_stays_text(text, page):

@@ -4,17 +4,12 @@ from typing import Any
 
 from nanotrigger.report.designs import links
 from nanotrigger.report.source import Source
-from nanotrigger.report.tables import table
+from nanotrigger.report.tables import stored
 
 TITLE = "Comparisons"
 
 
 def content(source: Source) -> dict[str, Any] | None:
     captions = {"accuracies": "Accuracy of each model over its seeds", "comparisons": "Models compared jet by jet"}
-    found = {name: source.table(f"tables/{name}.csv") for name in captions}
-    if all(frame is None or not len(frame) for frame in found.values()):
-        return None
-    return {
-        name: None if frame is None or not len(frame) else table(frame, name, captions[name], links(source))
-        for name, frame in found.items()
-    }
+    found = {name: stored(source, name, caption, links(source)) for name, caption in captions.items()}
+    return found if any(found.values()) else None

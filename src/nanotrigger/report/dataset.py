@@ -8,7 +8,7 @@ import pandas as pd
 from nanotrigger.report import figures
 from nanotrigger.report.provenance import flat, hashes
 from nanotrigger.report.source import Source
-from nanotrigger.report.tables import Table, table
+from nanotrigger.report.tables import Table, stored, table
 
 TITLE = "Jets"
 
@@ -49,13 +49,10 @@ def _plain(value: Any) -> Any:
 
 def content(source: Source) -> dict[str, Any] | None:
     name = source.plan.config.run.dataset
-    tables = [
-        table(frame, stem, stem.replace("_", " "))
-        for stem in source.names("tables", ".csv")
-        if is_of_jets(stem) and (frame := source.table(f"tables/{stem}.csv")) is not None
-    ]
-    shown = [figures.figure(source, stem) for stem in figures.names(source) if figures.of_jets(source, stem)]
-    if name is None and not tables and not shown:
+    stems = filter(is_of_jets, source.names("tables", ".csv"))
+    tables = [shown for stem in stems if (shown := stored(source, stem, stem.replace("_", " ")))]
+    pictures = [figures.figure(source, stem) for stem in figures.names(source) if figures.of_jets(source, stem)]
+    if name is None and not tables and not pictures:
         return None
     counted, attributes = splits(source, f"data/{name}.h5")
     stanza = source.plan.config.datasets[name].model_dump(mode="json") if name else {}
@@ -68,5 +65,5 @@ def content(source: Source) -> dict[str, Any] | None:
         "sha256": next((h for path, h in hashes(source) if path.endswith(f"data/{name}.h5")), None),
         "splits": counted,
         "tables": tables,
-        "figures": shown,
+        "figures": pictures,
     }

@@ -1,15 +1,14 @@
 """All designs: a row per model, seed and flow, those that were not built or failed with the reason."""
 
-from collections.abc import Callable
 from typing import Any
 
 from nanotrigger.report.source import Source, anchor
-from nanotrigger.report.tables import table
+from nanotrigger.report.tables import Links, stored
 
 TITLE = "Designs"
 
 
-def links(source: Source) -> Callable[[str, str], str | None]:
+def links(source: Source) -> Links:
     """Cells that name a model of the run lead to its page."""
 
     def link(key: str, value: str) -> str | None:
@@ -20,10 +19,7 @@ def links(source: Source) -> Callable[[str, str], str | None]:
 
 
 def content(source: Source) -> dict[str, Any] | None:
-    designs = source.designs
-    if designs is None or not len(designs):
-        return None
     finished = source.path("tables/hardware.csv") is not None
-    caption = "Designs" if finished else "Designs so far: the run did not finish"
-    keep = ("model", "seed", "flow", "status")
-    return {"table": table(designs, "hardware", caption, links(source), keep=keep), "finished": finished}
+    name, caption = ("hardware", "Designs") if finished else ("hardware_unfinished", "Designs so far")
+    shown = stored(source, name, caption, links(source), keep=("model", "seed", "flow", "status"))
+    return None if shown is None else {"table": shown, "finished": finished}

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.report.architecture import Architecture, architecture
 from nanotrigger.report.charts import Chart, training_charts
@@ -12,7 +10,7 @@ from nanotrigger.report.designs import links
 from nanotrigger.report.exactness import Chain, chains
 from nanotrigger.report.provenance import flat
 from nanotrigger.report.source import Source, anchor
-from nanotrigger.report.tables import Table, table
+from nanotrigger.report.tables import Table, stored, table
 
 TITLE = "Models"
 
@@ -164,9 +162,6 @@ def page(source: Source, model: str, before: str | None, after: str | None) -> M
 
 def content(source: Source) -> dict[str, Any]:
     names = list(source.plan.models)
-    frame: pd.DataFrame | None = source.table("tables/models.csv")
-    shown = None
-    if frame is not None:
-        shown = table(frame, "models", "Models", links(source), keep=("model", "seed"))
+    shown = stored(source, "models", "Models", links(source), keep=("model", "seed"))
     neighbours = zip([None, *names], names, [*names[1:], None], strict=False)
     return {"table": shown, "pages": [page(source, name, before, after) for before, name, after in neighbours]}

@@ -4,7 +4,7 @@ from typing import Any
 
 from nanotrigger.report.designs import links
 from nanotrigger.report.source import Source
-from nanotrigger.report.tables import table
+from nanotrigger.report.tables import stored
 
 TITLE = "Overview"
 
@@ -16,12 +16,8 @@ def footnotes(markdown: str | None) -> list[str]:
 
 def content(source: Source) -> dict[str, Any]:
     run = source.plan.config.run
-    summary, designs = source.table("tables/summary.csv"), source.designs
-    shown = None
-    if summary is not None:
-        shown = table(
-            summary, "summary", "Models beside their designs", links(source), keep=("model", "flow", "status")
-        )
+    designs = source.designs
+    keep = ("model", "flow", "status")
     status = designs.status.astype(str) if designs is not None and len(designs) else None
     return {
         "dataset": run.dataset,
@@ -31,7 +27,7 @@ def content(source: Source) -> dict[str, Any]:
         "done": None if status is None else int((status.str.partition(";")[0] == "done").sum()),
         "skipped": len(source.plan.skipped) * len(run.seeds),
         "checks": source.text("checks.txt"),
-        "summary": shown,
+        "summary": stored(source, "summary", "Models beside their designs", links(source), keep),
         "footnotes": footnotes(source.text("tables/summary.md")),
         "failures": source.failures,
     }

@@ -7,7 +7,7 @@ from nanotrigger.report import dataset, figures
 from nanotrigger.report.designs import links
 from nanotrigger.report.overview import footnotes
 from nanotrigger.report.source import Source, anchor
-from nanotrigger.report.tables import Table, table
+from nanotrigger.report.tables import Table, stored
 
 TITLE = "Papers"
 
@@ -18,9 +18,6 @@ ELSEWHERE = ("summary", "models", "hardware", "hardware_unfinished", "accuracies
 
 def listing(source: Source) -> Table | None:
     """Paper figure -> target -> file -> status; a file that this report shows is a link to it."""
-    frame = source.table(f"tables/{LISTING}.csv")
-    if frame is None:
-        return None
 
     def link(key: str, value: str) -> str | None:
         path = PurePosixPath(value)
@@ -30,20 +27,15 @@ def listing(source: Source) -> Table | None:
             return f"#{anchor('table', path.stem)}"
         return None
 
-    return table(frame, LISTING, "The papers' figures and tables", link, keep=("status",))
+    return stored(source, LISTING, "The papers' figures and tables", link, keep=("status",))
 
 
 def content(source: Source) -> dict[str, Any] | None:
-    others = [
-        (
-            table(frame, name, name.replace("_", " "), links(source)),
-            footnotes(source.text(f"tables/{name}.md")),
-            [f"tables/{name}.{s}" for s in ("csv", "md", "tex") if f"tables/{name}.{s}" in source.files],
-        )
-        for name in source.names("tables", ".csv")
-        if name not in ELSEWHERE
-        and not dataset.is_of_jets(name)
-        and (frame := source.table(f"tables/{name}.csv")) is not None
-    ]
+    names = [n for n in source.names("tables", ".csv") if n not in ELSEWHERE and not dataset.is_of_jets(n)]
+    others = []
+    for name in names:
+        if shown := stored(source, name, name.replace("_", " "), links(source)):
+            beside = [path for s in ("md", "tex") if (path := f"tables/{name}.{s}") in source.files]
+            others.append((shown, footnotes(source.text(f"tables/{name}.md")), beside))
     listed = listing(source)
     return {"listing": listed, "tables": others} if listed or others else None

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from nanotrigger.report.assets import data_url
 from nanotrigger.report.columns import INTERVALS, OUT_OF, Column, column
-from nanotrigger.report.source import anchor
+from nanotrigger.report.source import Source, anchor
 
 EMPTY = "\N{EN DASH}"
 
@@ -45,13 +46,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report. unmeasured: titles of columns that are left out since no row has a value."""
+    """A table of the report. unmeasured: titles of columns that are left out since no row has a value.
+
+    file: name and content (a data URL) of the CSV file that it shows, if it is one.
+    """
 
     name: str
     caption: str
     heads: tuple[Head, ...]
     rows: tuple[Row, ...]
     unmeasured: tuple[str, ...] = ()
+    file: tuple[str, str] | None = None
 
 
 def number(value: Any, form: str) -> str:
@@ -70,11 +75,30 @@ def number(value: Any, form: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}") if form != "p" else text
 
 
+Links = Callable[[str, str], str | None]
+
+
+def no_links(key: str, value: str) -> None:
+    """Links of a table without any."""
+    return None
+
+
+def stored(
+    source: Source, name: str, caption: str, links: Links = no_links, keep: tuple[str, ...] = ()
+) -> Table | None:
+    """The table of that name among the run's tables; None where there is none, or no row in it. Others as of `table`."""
+    frame, path = source.table(f"tables/{name}.csv"), source.path(f"tables/{name}.csv")
+    if frame is None or path is None or not len(frame):
+        return None
+    file = (f"{name}.csv", data_url("text/csv", path.read_bytes()))
+    return replace(table(frame, name, caption, links, keep), file=file)
+
+
 def table(
     frame: pd.DataFrame,
     name: str,
     caption: str,
-    links: Callable[[str, str], str | None] = lambda key, value: None,
+    links: Links = no_links,
     keep: tuple[str, ...] = (),
 ) -> Table:
     """`frame` for the report; columns without any value are left out and named, but for those in `keep`.
@@ -104,7 +128,7 @@ def _described(frame: pd.DataFrame, key: str) -> Column:
     return replace(found, form="text") if found.form != "text" and not _is_numeric(frame[key]) else found
 
 
-def _cell(row: Mapping[str, Any], head: Head, links: Callable[[str, str], str | None]) -> Cell:
+def _cell(row: Mapping[str, Any], head: Head, links: Links) -> Cell:
     value, differs = row[head.key], incomparable(row, head.key)
     if pd.isna(value):
         return Cell(EMPTY, reason=_reason(row, head.key))

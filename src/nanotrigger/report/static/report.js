@@ -24,14 +24,7 @@ function enhance(table) {
     layout: {
       topStart: { search: { text: "", placeholder: "Search" } },
       topEnd: {
-        buttons: [
-          { extend: "colvis", text: "Columns" },
-          {
-            extend: "csv",
-            filename: table.closest("figure").id,
-            exportOptions: { orthogonal: "sort", columns: ":visible" },
-          },
-        ],
+        buttons: [{ extend: "colvis", text: "Columns" }],
       },
       bottomStart: long ? "info" : null,
       bottomEnd: long ? ["pageLength", "paging"] : null,
