@@ -36,7 +36,8 @@ rule all:
 
 
 onstart:
-    Path(RESULTS, "tables/hardware_unfinished.csv").unlink(missing_ok=True)
+    for unfinished in ("tables/hardware_unfinished.csv", "report_unfinished.html"):
+        Path(RESULTS, unfinished).unlink(missing_ok=True)
 
 
 onerror:
@@ -44,3 +45,4 @@ onerror:
         PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED
     ):
         print(f"Designs so far, and what failed in the others: {table}")
+    print(f"Report of what there is: {report_unfinished()}")

@@ -1,11 +1,13 @@
 """One small run from collisions to the summary table, with a method from outside the package."""
 
+import base64
 import re
 import shutil
 
 import pandas as pd
 import pytest
 from conftest import ROOT, Checkout
+from report_run import Page
 
 SMALL = {
     "run": {
@@ -110,11 +112,27 @@ def test_nothing_is_left_to_do(finished):
     assert "Nothing to be done" in planned(finished, SMALL)
 
 
-def test_report_is_written(finished):
-    path = finished.folder / "report.html"
+def test_the_report_shows_what_the_run_made(finished):
+    """Every model with its chain, every figure whole, and the reasons of what was left out."""
+    results = finished.folder / "results/small"
+    page = Page((results / "report.html").read_text())
+    for model in pd.read_csv(results / "tables/models.csv").model:
+        words = page.text(f"model-{model}-seed3")
+        assert "QONNX file 0 of 150 differ" in words and "16 inputs, 5 outputs" in words, model
+    for model in ("hawq_20000", "hgq_1000000", "linear"):
+        assert "rtl: netlist 0 of 150 differ" in page.text(f"model-{model}-seed3")
+    assert "its RTL is large" in page.text("designs") and "vitis_hls not on PATH" in page.text("designs")
+    carried = {base64.b64decode(a["src"].partition("base64,")[2]) for tag, a in page.tags if tag == "img"}
+    assert carried == {path.read_bytes() for path in (results / "figures").glob("*.png")}
+    assert "Background efficiency" in page.text("figure-roc")
+    assert not (results / "report_unfinished.html").exists()
+
+
+def test_snakemakes_own_report_still_works(finished):
+    path = finished.folder / "runtimes.html"
     done = finished.snakemake("--report", str(path), overlay=SMALL)
     assert done.returncode == 0, done.stdout
-    assert "Background efficiency" in path.read_text()
+    assert "write_report" in path.read_text()
 
 
 def test_changing_one_stanza_reruns_that_model_alone(finished):

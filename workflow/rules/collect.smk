@@ -62,18 +62,8 @@ rule compare_models:
         ],
         code=sources("results/comparisons.py", "results/statistics.py"),
     output:
-        accuracies=report(
-            f"{RESULTS}/tables/accuracies.csv",
-            caption="../report/accuracies.rst",
-            category="Tables",
-            labels={"table": "accuracies"},
-        ),
-        comparisons=report(
-            f"{RESULTS}/tables/comparisons.csv",
-            caption="../report/comparisons.rst",
-            category="Tables",
-            labels={"table": "comparisons"},
-        ),
+        accuracies=f"{RESULTS}/tables/accuracies.csv",
+        comparisons=f"{RESULTS}/tables/comparisons.csv",
     log:
         logs("compare_models"),
     benchmark:
@@ -101,16 +91,8 @@ rule collect:
             "results/printing.py",
         ),
     output:
-        models=report(
-            f"{RESULTS}/tables/models.csv",
-            category="Tables",
-            labels={"table": "models"},
-        ),
-        hardware=report(
-            f"{RESULTS}/tables/hardware.csv",
-            category="Tables",
-            labels={"table": "hardware"},
-        ),
+        models=f"{RESULTS}/tables/models.csv",
+        hardware=f"{RESULTS}/tables/hardware.csv",
         summary=f"{RESULTS}/tables/summary.csv",
         published=f"{RESULTS}/tables/published.csv",
         markdown=f"{RESULTS}/tables/summary.md",
@@ -135,12 +117,7 @@ rule collect_sweeps:
         parts=SURVEYS,
         code=sources("results/sweeps.py", "results/fronts.py"),
     output:
-        report(
-            f"{RESULTS}/tables/sweeps.csv",
-            caption="../report/sweeps.rst",
-            category="Tables",
-            labels={"table": "sweeps"},
-        ),
+        f"{RESULTS}/tables/sweeps.csv",
     log:
         logs("collect_sweeps"),
     resources:

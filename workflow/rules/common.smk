@@ -11,6 +11,7 @@ from nanotrigger.errors import NanotriggerError
 from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
+from nanotrigger.report.unfinished import write_unfinished_report
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
@@ -45,9 +46,6 @@ FIGURES = discover("nanotrigger.plots")
 ROLES = {
     role for model in PLAN.models.values() for role in PLAN.stanzas[model.stanza].roles
 }
-
-
-report: "../report/workflow.rst"
 
 
 wildcard_constraints:
@@ -175,14 +173,25 @@ def over_designs(name: str) -> list[str]:
     ]
 
 
-def final_outputs() -> list[str]:
-    checks = [f"{RESULTS}/checks.txt"] if PLAN.models else []
+def reported() -> list[str]:
+    """What a run ends with, and its report shows."""
     return [
         *TABLES,
         f"{RESULTS}/tables/golden.csv",
         *([f"{RESULTS}/tables/dataset.csv"] if RUN.dataset else []),
-        *checks,
+        *([f"{RESULTS}/checks.txt"] if PLAN.models else []),
         *FIGURE_FILES,
         *PAPER_FILES,
         f"{RESULTS}/config.yaml",
     ]
+
+
+def final_outputs() -> list[str]:
+    return [*reported(), f"{RESULTS}/report.html"]
+
+
+def report_unfinished() -> Path:
+    """The report of a run that failed."""
+    return write_unfinished_report(
+        PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED, reported(), DESCRIBED
+    )

@@ -93,12 +93,7 @@ rule describe_dataset:
         data=DATASET,
         code=sources("data/summary.py"),
     output:
-        report(
-            f"{RESULTS}/tables/dataset.csv",
-            caption="../report/dataset.rst",
-            category="Tables",
-            labels={"table": "dataset"},
-        ),
+        f"{RESULTS}/tables/dataset.csv",
     log:
         logs("describe_dataset"),
     resources:

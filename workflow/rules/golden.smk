@@ -8,12 +8,7 @@ rule golden:
         models="config/models.csv",
         code=sources("data/golden.py", "data/formats.py", "data/splits.py"),
     output:
-        report(
-            f"{RESULTS}/tables/golden.csv",
-            caption="../report/golden.rst",
-            category="Tables",
-            labels={"table": "golden"},
-        ),
+        f"{RESULTS}/tables/golden.csv",
     log:
         logs("golden"),
     # it may have to download the model

@@ -1,4 +1,4 @@
-"""Figures: one module of nanotrigger.plots each."""
+"""Figures, one module of nanotrigger.plots each, and the report."""
 
 import importlib
 
@@ -61,12 +61,7 @@ rule figure:
             "results/comparability.py",
         ),
     output:
-        png=report(
-            f"{RESULTS}/figures/{{figure}}.png",
-            caption="../report/figure.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
-        ),
+        png=f"{RESULTS}/figures/{{figure}}.png",
         pdf=f"{RESULTS}/figures/{{figure}}.pdf",
         csv=f"{RESULTS}/figures/{{figure}}.csv",
     log:
@@ -75,7 +70,6 @@ rule figure:
         mem_mb=2000,
         runtime=10,
     params:
-        caption=lambda wildcards: PLOTS[wildcards.figure].__doc__.partition("\n\n")[2],
         compare=lambda wildcards: (
             [rule.model_dump(mode="json") for rule in RUN.compare]
             if "published" in PLOTS[wildcards.figure].needs
@@ -90,3 +84,38 @@ rule figure:
 rule figures:
     input:
         FIGURE_FILES,
+
+
+# what the report says of each figure
+DESCRIBED = {
+    name: {"text": PLOTS[name].__doc__, "needs": list(PLOTS[name].needs)}
+    for name in DRAWN
+}
+PER_MODEL = [
+    path
+    for name in ("metrics.json", "manifest.json", "history.csv", "model.onnx")
+    for path in over_models(name)
+]
+
+
+rule write_report:
+    input:
+        reported=reported(),
+        models=PER_MODEL,
+        data=DATASET,
+        code=sources("report/*.py", "report/templates/*", "report/static/*"),
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        logs("write_report"),
+    benchmark:
+        benchmarks("write_report")
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        figures=DESCRIBED,
+    message:
+        "Writing the report of {RUN.name}"
+    script:
+        "../scripts/write_report.py"

@@ -100,9 +100,9 @@ def best_range(
 ) -> torch.Tensor:
     """Power-of-two range with which quantised values are nearest to the values, (models, 1, 1).
 
-    values: (models, rows, columns); quantise(reach): what they become with a range, a new tensor. Tried are the smallest range that
-    holds the largest value and its first `halvings` halves; the mean error to that power decides: few bits are better
-    spent on many values than on the rare large ones, which saturate.
+    values: (models, rows, columns); quantise(reach): what they become with a range, a new tensor. Tried are the smallest
+    range that holds the largest value and its first `halvings` halves; the mean error to that power decides: few bits are
+    better spent on many values than on the rare large ones, which saturate.
     """
     norm = partial(torch.linalg.vector_norm, dim=(1, 2), keepdim=True)
     reach = best = power_of_two_range(norm(values, torch.inf))
