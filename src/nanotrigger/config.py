@@ -1,6 +1,7 @@
 """The configuration: pydantic models of config/*.yaml, from which its schema and reference are made."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -106,7 +107,12 @@ class Config(StrictModel):
 def _path(parts: tuple[str | int, ...]) -> str:
     """Dotted key from pydantic's location, in which the tag of a dataset's source stands behind its name."""
     kept = [p for i, p in enumerate(parts) if not (i == 2 and parts[0] == "datasets" and p in ("pythia", "download"))]
-    return ".".join(map(str, kept))
+    return ".".join(shown(p) for p in kept)
+
+
+def shown(value: Any) -> str:
+    """A key or a value as a message shows it: in quotes where it is no plain word, number or list of these."""
+    return str(value) if re.fullmatch(r"[\w.+,\[\] -]+", str(value)) else repr(value)
 
 
 def _message(error: ValidationError, prefix: str, model: type[StrictModel] | None) -> str:
@@ -124,8 +130,8 @@ def _message(error: ValidationError, prefix: str, model: type[StrictModel] | Non
             lines.append(f"config: {where}: is missing.")
         else:
             value = problem["input"] if not isinstance(problem["input"], Mapping) else None
-            shown = f" = {value!r}" if value is not None else ""
-            lines.append(f"config: {where}{shown}: {problem['msg'].removeprefix('Value error, ')}.")
+            given = f" = {value!r}" if value is not None else ""
+            lines.append(f"config: {where}{given}: {problem['msg'].removeprefix('Value error, ')}.")
     return "\n".join(lines)
 
 

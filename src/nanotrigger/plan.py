@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nanotrigger.config import Config, flow_module, model_module, validate
+from nanotrigger.config import Config, flow_module, model_module, shown, validate
 from nanotrigger.errors import ConfigError
 from nanotrigger.methods.base import Job
 from nanotrigger.modules import StrictModel, suggestion
@@ -130,18 +130,18 @@ def _stanza(name: str, content: Mapping[str, Any]) -> Stanza:
     for key in sweep:
         if key not in module.Params.model_fields:
             raise ConfigError(
-                f"config: {prefix}.sweep.{key}: unknown key. {suggestion(key, module.Params.model_fields)}"
+                f"config: {prefix}.sweep.{shown(key)}: unknown key. {suggestion(str(key), module.Params.model_fields)}"
             )
         allowed = getattr(module, "sweepable", module.Params.model_fields)
         if key not in allowed:
             raise ConfigError(
-                f"config: {prefix}.sweep.{key}: models that train together share it (keys that may differ: "
+                f"config: {prefix}.sweep.{shown(key)}: models that train together share it (keys that may differ: "
                 f"{', '.join(sorted(allowed)) or 'none'}). Write a stanza for each value."
             )
     models = []
     for values in itertools.product(*sweep.values()):
         point = dict(zip(sweep, values, strict=True))
-        label = prefix + "".join(f" (sweep {k}={v})" for k, v in point.items())
+        label = prefix + "".join(f" (sweep {k}={shown(v)})" for k, v in point.items())
         models.append(Model(point_name(name, values), name, validate(module.Params, {**keys, **point}, label)))
     return Stanza(name, module, tuple(models))
 

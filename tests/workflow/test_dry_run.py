@@ -91,6 +91,30 @@ def test_missing_compiler_is_named_before_any_job(checkout, tmp_path):
     assert "not installed: g++." in done.stdout and "Traceback" not in done.stdout
 
 
+def test_a_synthesis_takes_its_vendors_licences(checkout):
+    """They are resources of the rule, which a site limits; flows without a vendor take none."""
+    probe = """
+from types import SimpleNamespace
+for flow in PLAN.flows:
+    taken = [r for r in workflow.get_rule("synthesize").resources if r in LICENCES and licence(r)(SimpleNamespace(flow=flow))]
+    print("licences of", flow, taken)
+"""
+    (checkout.folder / "probe.smk").write_text(probe)
+    config = {"run": {"flows": ["rtl", "vivado", "hls4ml", "hls4ml_vivado", "hls4ml_catapult"]}}
+    config["custom_rules"] = [str(checkout.folder / "probe.smk")]
+    config["flows"] = {"hls4ml_catapult": {"steps": ["csynth", "vsynth"]}}
+    done = checkout.snakemake("-n", "data", overlay=config)
+    assert done.returncode == 0, done.stdout
+    found = dict(re.findall(r"licences of (\w+) (.*)", done.stdout))
+    assert found == {
+        "rtl": "[]",
+        "vivado": "['vivado']",
+        "hls4ml": "['vitis_hls']",
+        "hls4ml_vivado": "['vivado']",
+        "hls4ml_catapult": "['vivado', 'catapult']",
+    }
+
+
 def test_custom_rules_are_included(checkout):
     rules = """
 rule mine:

@@ -43,7 +43,7 @@ rule compare_models:
     benchmark:
         benchmarks("compare_models")
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     message:
         "Comparing the models of {RUN.name} jet by jet"
@@ -82,7 +82,7 @@ rule collect:
     log:
         logs("collect"),
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         skipped=[vars(s) for s in PLAN.skipped],
@@ -108,7 +108,7 @@ rule check_results:
     log:
         logs("check_results"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=5,
     message:
         "Checking the results of {RUN.name}"
@@ -122,7 +122,7 @@ rule dump_config:
     log:
         logs("dump_config"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=5,
     params:
         config=PLAN.config.model_dump(mode="json"),

@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from nanotrigger.config import load_config
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
 from nanotrigger.results.unfinished import write_unfinished
@@ -131,6 +132,22 @@ def flow_sources(wildcards):
 
 def flow_params(wildcards):
     return PLAN.flows[wildcards.flow].params.model_dump(mode="json")
+
+
+def memory(megabytes: int):
+    """Memory of a job in MB: that and more with every retry, for a job may have failed for want of it."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
+def licence(name: str):
+    """How many licences of that name a design's synthesis takes."""
+
+    def taken(wildcards) -> int:
+        flow = PLAN.flows[wildcards.flow]
+        licences = getattr(flow.module, "licences", None)
+        return int(licences is not None and name in licences(flow.params))
+
+    return taken
 
 
 def over_models(name: str) -> list[str]:

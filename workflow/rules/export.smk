@@ -18,7 +18,7 @@ rule export:
     benchmark:
         benchmarks("export", "model", "seed")
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=20,
     params:
         stanza=lambda wildcards: PLAN.models[wildcards.model].params.model_dump(
@@ -45,7 +45,7 @@ rule check_export:
     benchmark:
         benchmarks("check_export", "model", "seed")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=20,
     message:
         "Comparing the QONNX file of {wildcards.model}, seed {wildcards.seed}, with its method on the test split"

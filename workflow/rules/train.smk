@@ -18,7 +18,7 @@ rule prepare:
     wildcard_constraints:
         artifact=r"[^/]+\.[a-z]+",
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=60,
     params:
         # the step's own keys, so that no other key reruns it
@@ -46,7 +46,7 @@ rule train:
     benchmark:
         benchmarks("train", "stanza")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=720,
     params:
         models=lambda wildcards: PLAN.stanzas[wildcards.stanza].parameters(),
