@@ -3,8 +3,8 @@
 16 trainings of 100 epochs, four betas with four seeds each, of the network 16-64-32-32-5 on the run's jets, batch 1024, with a
 validation after each epoch. *Together*: one process trains them all and keeps their fronts. *fit*: one process per training,
 Keras on jax with the same layers, HGQ2's `BetaScheduler` and `FreeEBOPs`, and nothing saved. Each process is a fresh one: its
-start, imports and compilation count. Both sides run in turn. Of the 16 fits the first of each beta are measured, and the
-time of 16 is four times theirs. CPU time is that of the process, on all of its threads: `fit` has XLA's default threads, the walks
+start, imports and compilation count. Both sides run in turn. Of the 16 fits one of each beta is measured, and the time of
+16 is four times theirs. CPU time is that of the process with all of its threads: `fit` has XLA's default ones, the walks
 have one. Memory is the largest resident set.
 """
 

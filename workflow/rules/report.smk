@@ -8,6 +8,8 @@ AVAILABLE = {
     "models": f"{RESULTS}/tables/models.csv",
     "hardware": f"{RESULTS}/tables/hardware.csv",
     "comparisons": f"{RESULTS}/tables/comparisons.csv",
+    "fronts": f"{RESULTS}/tables/fronts.csv",
+    "front_comparisons": f"{RESULTS}/tables/front_comparisons.csv",
     "data": DATASET,
     "metrics": over_models("metrics.json"),
     "histories": over_models("history.csv"),
@@ -42,7 +44,10 @@ rule figure:
             }
         ),
         code=lambda wildcards: sources(
-            f"plots/{wildcards.figure}.py", "plots/_style.py", "results/estimates.py"
+            f"plots/{wildcards.figure}.py",
+            "plots/_style.py",
+            "results/estimates.py",
+            "results/fronts.py",
         ),
     output:
         png=report(

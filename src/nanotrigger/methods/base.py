@@ -11,7 +11,9 @@ A method is a module with
 
 Optional: `sweepable`, the keys in which models of one stanza may differ (any if absent); `steps`, a tuple of Step:
 what is made once per stanza before training, each an output of the DAG of its own; `own_vectors(params)`, true where a
-model is run on what its step `vectors.npz` holds (x, and labels y where known) instead of the run's dataset.
+model is run on what its step `vectors.npz` holds (x, and labels y where known) instead of the run's dataset;
+`searches_front`, true where its models are points of a front that it searches for: results compare that front with every
+other method's at equal cost.
 Importing a method must be cheap: heavy libraries are imported in the functions that use them.
 """
 

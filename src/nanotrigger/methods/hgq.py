@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 exports = frozenset({"qonnx", "keras"})
 sweepable = frozenset({"ebops"})
+searches_front = True
 
 NETWORK = "model/network.keras"
 EXACT = "model/network.npz"

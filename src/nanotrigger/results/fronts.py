@@ -65,7 +65,7 @@ def best_at(steps: Sequence[Point], cost: float) -> str | None:
 
 
 def segments(first: Sequence[Point], second: Sequence[Point], low: float, high: float) -> list[Segment]:
-    """Where two fronts are compared: from each cost at which one of them changes to the next; where neither has a model, not."""
+    """Where two fronts are compared: from each cost at which one changes to the next, not where neither has a model."""
     inside = {point.cost for point in (*first, *second) if low < point.cost < high}
     found = []
     for start, end in itertools.pairwise([low, *sorted(inside), high]):
