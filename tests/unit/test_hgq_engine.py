@@ -140,6 +140,15 @@ def test_a_budget_that_cannot_be_met_leaves_no_model(toy, tmp_path):
     assert (tmp_path / f"{smallest}/model/network.keras").is_file()
 
 
+def test_a_network_that_has_lost_its_input_is_no_model(toy, engine):
+    (walked,) = walk(toy, engine, sizes=(16, 5), beta=(1e-6,) * 3)
+    val = toy.standardised("val")
+    alive = walked.front[-1]
+    dead = engine.Checkpoint(9, 0.2, 0.0, {**alive.numbers, "0.weight": 0 * alive.numbers["0.weight"]})
+    kept = hgq._front([dead, alive], val.x, val, margin=1.25)
+    assert [point.epoch for point in kept] == [alive.epoch]
+
+
 def test_a_loss_that_is_not_a_number_names_the_model_and_leaves_nothing(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(snapshot, "INTERVAL_S", 0.0)
     with pytest.raises(NanotriggerError, match=r"small_1000 \(seed 7\): the loss is not a number after epoch \d+"):

@@ -118,15 +118,19 @@ class _Point:
 
 
 def _front(checkpoints: Sequence[Checkpoint], seen: np.ndarray, val: Split, margin: float) -> list[_Point]:
-    """The checkpoints of a walk with ranges traced on the jets `seen`, cheapest first."""
+    """The checkpoints of a walk with ranges traced on the jets `seen`, cheapest first.
+
+    Those that have lost their input, and are no better than naming the most frequent class, are no models.
+    """
     from nanotrigger.qonnx import costs
     from nanotrigger.training.hgq_engine import fixed_point
 
-    points = []
+    points, constant = [], float(np.bincount(val.y).max() / len(val.y))
     for checkpoint in checkpoints:
         network = fixed_point(checkpoint.numbers, seen, margin)
         accuracy = float((network.predict(val.x).argmax(1) == val.y).mean())
-        points.append(_Point(checkpoint.epoch, costs.ebops(network), accuracy, network))
+        if accuracy > constant:
+            points.append(_Point(checkpoint.epoch, costs.ebops(network), accuracy, network))
     return sorted(points, key=lambda point: point.ebops)
 
 
@@ -134,9 +138,10 @@ def _choose(job: Job, front: Sequence[_Point]) -> _Point:
     """The most accurate point within a job's EBOPs, the cheapest of equals. Raises NanotriggerError where there is none."""
     within = [point for point in front if point.ebops <= job.params.ebops]
     if not within:
+        smallest = f"the smallest has {front[0].ebops}" if front else "none is better than a constant answer"
         raise NanotriggerError(
-            f"{job}: ebops = {job.params.ebops}: no checkpoint is that small; the smallest has {front[0].ebops}. Raise ebops, "
-            f"the last beta ({job.params.beta[1]:g}) or epochs."
+            f"{job}: ebops = {job.params.ebops}: no checkpoint is that small; {smallest}. Raise ebops, the last beta "
+            f"({job.params.beta[1]:g}) or epochs."
         )
     return max(within, key=lambda point: (point.accuracy, -point.ebops))
 
