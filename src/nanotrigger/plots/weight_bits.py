@@ -1,7 +1,7 @@
 """How many weights and activations have which width.
 
 Number of weights (above) and of activations (below) per width, sign included, stacked by layer; an activation is an input of
-the layer. Zero bits: pruned. Every model whose widths differ within a layer is shown, up to two of a stanza (its
+the layer. Zero bits: pruned. The axes are logarithmic above ten. Every model whose widths differ within a layer is shown, up to two of a stanza (its
 first and its last), and of every other method its first model; the CSV beside the figure holds all models.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import NullLocator
 
 from nanotrigger.plots._style import COLOURS
 from nanotrigger.results.records import read_json
@@ -72,5 +73,6 @@ def _stack(ax, rows):
         ax.bar(widths, counts, bottom=bottom, color=COLOURS[(layer - 1) % len(COLOURS)])
         bottom += counts
     ax.set_xticks(widths[:: max(1, len(widths) // 6)])
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.tick_params(labelsize=8, which="both")
     ax.set_yscale("symlog", linthresh=10)
