@@ -72,6 +72,9 @@ def test_tables(finished):
     assert ((comparisons.model.map(own) - comparisons.other.map(own)) - comparisons.difference).abs().max() < 1e-9
     best = models.model[models.val_accuracy.idxmax()]
     assert set(comparisons[comparisons.other_is_reference].other) == {best}
+    fronts, compared = pd.read_csv(tables / "fronts.csv"), pd.read_csv(tables / "front_comparisons.csv")
+    assert (fronts.set_index("model").accuracy == own).all() and set(fronts[fronts.on_front].model) <= names
+    assert set(compared.method) <= {"hgq"} and not set(compared.other) & {"hgq"}
     for name in ("summary.md", "summary.tex"):
         assert "linear" in (tables / name).read_text()
 

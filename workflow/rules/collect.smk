@@ -31,6 +31,8 @@ OF_MODELS = [
     "hardware.csv",
     "accuracies.csv",
     "comparisons.csv",
+    "fronts.csv",
+    "front_comparisons.csv",
     "summary.csv",
     "summary.md",
     "summary.tex",
@@ -77,6 +79,46 @@ rule compare_models:
         "../scripts/compare_models.py"
 
 
+rule compare_fronts:
+    input:
+        outputs=over_models("outputs.npy"),
+        metrics=over_models("metrics.json"),
+        data=DATASET,
+        own_vectors=[
+            f"{RESULTS}/training/{name}/vectors.npz"
+            for name, stanza in PLAN.stanzas.items()
+            if stanza.own_vectors
+        ],
+        code=sources(
+            "results/fronts.py",
+            "results/pareto.py",
+            "results/comparisons.py",
+            "results/statistics.py",
+        ),
+    output:
+        fronts=report(
+            f"{RESULTS}/tables/fronts.csv",
+            caption="../report/fronts.rst",
+            category="Tables",
+            labels={"table": "fronts"},
+        ),
+        compared=report(
+            f"{RESULTS}/tables/front_comparisons.csv",
+            caption="../report/front_comparisons.rst",
+            category="Tables",
+            labels={"table": "front_comparisons"},
+        ),
+    log:
+        logs("compare_fronts"),
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    message:
+        "Comparing the methods of {RUN.name} at equal cost"
+    script:
+        "../scripts/compare_fronts.py"
+
+
 rule collect:
     input:
         accuracies=f"{RESULTS}/tables/accuracies.csv",
@@ -115,7 +157,7 @@ rule collect:
 rule collect_sweeps:
     input:
         parts=SURVEYS,
-        code=sources("results/sweeps.py", "results/fronts.py"),
+        code=sources("results/sweeps.py", "results/pareto.py"),
     output:
         f"{RESULTS}/tables/sweeps.csv",
     log:

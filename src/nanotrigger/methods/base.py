@@ -17,7 +17,8 @@ the comparisons of the papers in which its models take part:
 - `ablation`, the ablation of 2304.06745: the method then has `precision(params)`, a Precision, and `batch_norm` and `l1`
   among its keys;
 - `ptq` and `qat`, quantisation after training and while training, at the width of a key `bits`;
-- `sparsity`, accuracy against that key.
+- `sparsity`, accuracy against that key;
+- `front`: its models are points of a front that it searches for, which is compared with every other method's at equal cost.
 
 Importing a method must be cheap: heavy libraries are imported in the functions that use them.
 """

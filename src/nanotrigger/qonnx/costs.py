@@ -73,11 +73,17 @@ def ebops(network: FixedPointNetwork) -> int:
 
 def weight_bits_histogram(layers: Sequence[Dense]) -> list[dict[str, int]]:
     """Per layer, how many weights have each width (sign included, zero where pruned)."""
-    rows = []
-    for layer in layers:
-        widths, counts = np.unique(_with_sign(layer)[1], return_counts=True)
-        rows.append({str(int(w)): int(c) for w, c in zip(widths, counts, strict=True)})
-    return rows
+    return [_histogram(_with_sign(layer)[1]) for layer in layers]
+
+
+def activation_bits_histogram(layers: Sequence[Dense]) -> list[dict[str, int]]:
+    """Per layer, how many of its inputs have each width (sign included, zero where pruned)."""
+    return [_histogram(_with_sign(layer)[0]) for layer in layers]
+
+
+def _histogram(bits: np.ndarray) -> dict[str, int]:
+    widths, counts = np.unique(bits, return_counts=True)
+    return {str(int(w)): int(c) for w, c in zip(widths, counts, strict=True)}
 
 
 def graph_summary(graph: "Graph") -> dict[str, Any]:
@@ -116,6 +122,7 @@ def summary(network: FixedPointNetwork) -> dict[str, Any]:
         "layer_activation_bits": [float(b.max()) for b, _ in widths],
         "layer_density": [_density(layer) for layer in network.layers],
         "weight_bits_histogram": weight_bits_histogram(network.layers),
+        "activation_bits_histogram": activation_bits_histogram(network.layers),
         "bops_hawq": hawq_bops(network),
         "bops_qonnx": qonnx_bops(network),
         "ebops": ebops(network),
