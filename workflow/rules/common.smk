@@ -115,7 +115,12 @@ def method_sources(wildcards):
     return [
         PLAN.stanzas[wildcards.stanza].module.__file__,
         *sources(
-            "training/*.py", "methods/base.py", "qonnx/fixed_point.py", "qonnx/costs.py"
+            "training/*.py",
+            "methods/base.py",
+            "qonnx/fixed_point.py",
+            "qonnx/kinds.py",
+            "qonnx/costs.py",
+            "qonnx/energy.py",
         ),
     ]
 

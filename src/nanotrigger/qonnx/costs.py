@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nanotrigger.qonnx.energy import energy, model_bits
 from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def hawq_layer_bops(inputs: int, outputs: int, activation_bits: Any, weight_bits
 
 def _with_sign(layer: Dense) -> tuple[np.ndarray, np.ndarray]:
     """Widths with sign of inputs (in,) and weights (in, out), zero where pruned."""
-    b_a = np.broadcast_to(np.where(layer.input.bits > 0, layer.input.bits + layer.input.signed, 0), len(layer.weight))
-    b_w = np.where(layer.weight_bits > 0, layer.weight_bits + 1, 0)
-    return b_a, b_w
+    return np.broadcast_to(layer.input.width, len(layer.weight)), layer.widths("weight")
 
 
 def _density(layer: Dense) -> float:
@@ -86,6 +85,20 @@ def _histogram(bits: np.ndarray) -> dict[str, int]:
     return {str(int(w)): int(c) for w, c in zip(widths, counts, strict=True)}
 
 
+def layer_formats(network: FixedPointNetwork) -> list[dict[str, int | str | None]]:
+    """Per layer the name of its quantisers as a config writes it; none where widths differ within a tensor."""
+    rows = []
+    for layer, behind in zip(network.layers, [*network.layers[1:], None], strict=True):
+        widths = {"kernel": layer.widths("weight"), "bias": layer.widths("bias")}
+        formats = {"kernel": layer.format("weight"), "bias": layer.format("bias")}
+        if behind:
+            widths["activation"], formats["activation"] = behind.input.width, behind.input.format
+        # a zero is a number like any other here, unless there is nothing else
+        alike = {name: len(np.unique(bits[bits > 0])) == 1 for name, bits in widths.items()}
+        rows.append({name: formats[name].name if alike[name] else None for name in widths})
+    return rows
+
+
 def graph_summary(graph: "Graph") -> dict[str, Any]:
     """Counts of a network known by its file alone; what cannot be counted is left out, and the log says why.
 
@@ -113,6 +126,7 @@ def graph_summary(graph: "Graph") -> dict[str, Any]:
 def summary(network: FixedPointNetwork) -> dict[str, Any]:
     """The counts of one network, as its costs.json holds them."""
     widths = [_with_sign(layer) for layer in network.layers]
+    layer_energy = energy(network)
     return {
         "parameters": sum(layer.weight.size + layer.bias.size for layer in network.layers),
         "nonzero_weights": int(sum((layer.weight != 0).sum() for layer in network.layers)),
@@ -126,4 +140,8 @@ def summary(network: FixedPointNetwork) -> dict[str, Any]:
         "bops_hawq": hawq_bops(network),
         "bops_qonnx": qonnx_bops(network),
         "ebops": ebops(network),
+        "model_bits": model_bits(network),
+        "energy_pj": sum(sum(parts.values()) for parts in layer_energy),
+        "layer_energy_pj": layer_energy,
+        "layer_formats": layer_formats(network),
     }

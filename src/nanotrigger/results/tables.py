@@ -16,8 +16,8 @@ from nanotrigger.results.records import read_json, replace_when_whole
 MODEL_COLUMNS = [
     "model", "stanza", "method", "seed", "dataset", "test_jets", "accuracy", "accuracy_low", "accuracy_high",
     "val_accuracy", *(f"auc_{c}{bound}" for c in CLASSES for bound in ("", "_low", "_high")), "parameters",
-    "nonzero_weights", "mean_weight_bits", "mean_activation_bits", "bops_hawq", "bops_qonnx", "ebops", "qonnx_vectors",
-    "qonnx_mismatches", "overflows",
+    "nonzero_weights", "mean_weight_bits", "mean_activation_bits", "bops_hawq", "bops_qonnx", "ebops", "model_bits",
+    "energy_pj", "qonnx_vectors", "qonnx_mismatches", "overflows",
 ]  # fmt: skip
 HARDWARE_COLUMNS = [
     "model", "seed", "flow", "tool", "version", "stage", "part", "clock_ns", "lut", "ff", "dsp", "bram36", "carry",
