@@ -16,8 +16,8 @@ from nanotrigger.errors import ExportError
 from nanotrigger.methods import mixed
 from nanotrigger.plan import make_plan
 from nanotrigger.results import sweeps
-from nanotrigger.results.pareto import pareto_front
 from nanotrigger.results.metrics import check_export
+from nanotrigger.results.pareto import pareto_front
 from nanotrigger.results.records import read_json, write_json
 
 STANZA = {

@@ -14,8 +14,8 @@ import pandas as pd
 
 from nanotrigger.data.dataset import read_dataset, read_vectors
 from nanotrigger.plan import Plan
-from nanotrigger.results.pareto import pareto_front
 from nanotrigger.results.metrics import classification
+from nanotrigger.results.pareto import pareto_front
 from nanotrigger.results.records import replace_when_whole
 
 COLUMNS = [

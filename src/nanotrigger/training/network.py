@@ -74,6 +74,7 @@ class Widths:
         """A width for each layer's weights and biases; the activations that leave it have `extra` bits more."""
         return cls(input_bits, tuple(weights), tuple(bits + extra for bits in weights[:-1]))
 
+    @classmethod
     def of(cls, input_bits: int, formats: Sequence[LayerFormat]) -> "Widths":
         """Any kind of quantiser in every place."""
         weights = tuple(layer.kernel.bits for layer in formats)
