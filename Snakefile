@@ -14,12 +14,14 @@ if RUN.dataset:
     include: "workflow/rules/data.smk"
 
 
+include: "workflow/rules/golden.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/emulate.smk"
 include: "workflow/rules/synthesize.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/papers.smk"
 
 
 for rules_file in PLAN.config.custom_rules:

@@ -1,6 +1,7 @@
 """What every method promises, for all of them: found by listing the package, so a new one is tested the day it is added."""
 
 import csv
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -10,15 +11,15 @@ import numpy as np
 import pytest
 from conftest import merged, read_yaml
 
-from nanotrigger.config import load_config
+from nanotrigger.config import ModelStanza, load_config
 from nanotrigger.errors import ConfigError, NanotriggerError
 from nanotrigger.methods.base import CONTRACT, Job, load_method
 from nanotrigger.modules import discover
-from nanotrigger.plan import make_plan
+from nanotrigger.plan import make_plan, sweep_values
 
 METHODS = discover("nanotrigger.methods")
 QUICK = {"epochs": 4, "teacher_epochs": 3, "probes": 4, "ebops": 10**7, "hidden": (10, 6), "warmup": 1, "restarts": 1}
-QUICK |= {"bops_budget": 10**6, "batch_size": 128}
+QUICK |= {"bops_budget": 10**6, "batch_size": 128, "weight_bits": (4, 6, 5)}
 
 
 def fields_of(method: str):
@@ -43,8 +44,8 @@ def params_of(method: str, folder: Path, **changed):
     config = merged(read_yaml("config/config.yaml"), read_yaml("config/quickstart.yaml"))
     stanzas = [s for s in config["models"].values() if s["method"] == method]
     assert stanzas, f"config/config.yaml has no stanza for the method {method}"
-    point = {key: values[0] for key, values in stanzas[0].get("sweep", {}).items()}
-    keys = {k: v for k, v in stanzas[0].items() if k not in ("method", "sweep")}
+    point = {key: sweep_values(values)[0] for key, values in stanzas[0].get("sweep", {}).items()}
+    keys = {k: v for k, v in stanzas[0].items() if k not in ModelStanza.model_fields}
     quick = {k: v for k, v in {**QUICK, **changed}.items() if k in fields}
     return load_method(method).Params(**{**keys, **point, **quick})
 
@@ -62,7 +63,9 @@ def train(method: str, data, folder: Path, seeds=(0, 1), **changed) -> list[Job]
 
 @pytest.fixture(scope="session", params=METHODS)
 def trained(request, toy, tmp_path_factory):
-    return load_method(request.param), train(request.param, toy, tmp_path_factory.mktemp(request.param))
+    """Trained without a test split: models are chosen on the validation split, and `test` only reports."""
+    blind = dataclasses.replace(toy, test=None)
+    return load_method(request.param), train(request.param, blind, tmp_path_factory.mktemp(request.param))
 
 
 def outliers(x: np.ndarray) -> np.ndarray:
@@ -127,6 +130,7 @@ def test_history_and_model_files(trained):
 
 
 def test_seeds_differ_and_a_seed_repeats(trained, toy, tmp_path):
+    """A seed gives the same model again, and the same one with a test split as without."""
     module, jobs = trained
     x = toy.standardised("test").x
     first = [module.predict(job.folder, x) for job in jobs]

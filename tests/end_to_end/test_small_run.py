@@ -76,10 +76,33 @@ def test_tables(finished):
         assert "linear" in (tables / name).read_text()
 
 
+def test_the_papers_tables_and_the_list_of_their_figures(finished):
+    """One row of the ablation is in this run; jets are generated, so that nothing published stands beside it."""
+    tables = finished.folder / "results/small/tables"
+    ablation = pd.read_csv(tables / "hawq_ablation.csv").set_index("row")
+    models = pd.read_csv(tables / "models.csv").set_index("model")
+    assert (
+        ablation.accuracy["FP32"] == models.accuracy["float"]
+        and ablation.bops_hawq["FP32"] == models.bops_hawq["float"]
+    )
+    assert ablation.status.str.startswith("not in this run").sum() == 19 and ablation.published_bops_hawq.isna().all()
+    assert r"\toprule" in (tables / "hawq_ablation.tex").read_text() and not (tables / "hgq.csv").exists()
+    listed = pd.read_csv(tables / "paper_figures.csv")
+    made = listed[listed.status.str.startswith("made")]
+    assert "made, 1 of 20 rows" in set(made.status) and len(made) > 5
+    assert all((finished.folder / "results/small" / file).exists() for file in made.file)
+    assert any("none of its models is in run.models" in status for status in listed.status)
+    published = pd.read_csv(tables / "published.csv")
+    assert set(published.standing) == {"refused"} and not pd.read_csv(tables / "summary.csv").differs.notna().any()
+
+
 def test_figures_and_their_numbers(finished):
     figures = finished.folder / "results/small/figures"
     stems = {path.stem for path in figures.glob("*.png")}
     assert len(stems) >= 6 and "paired_accuracy" in stems
+    for path in figures.glob("*.pdf"):
+        size = re.search(rb"smallest text ([\d.]+) pt at a width of 3.4 in", path.read_bytes())
+        assert size and float(size[1]) >= 6, f"{path.name}: too small to read as wide as a column"
     for stem in stems:
         assert (figures / f"{stem}.png").stat().st_size > 5000 and (figures / f"{stem}.pdf").stat().st_size > 2000
         assert len(pd.read_csv(figures / f"{stem}.csv"))
@@ -116,7 +139,7 @@ def test_changing_one_stanza_reruns_that_model_alone(finished):
     changed = {**SMALL, "models": {**SMALL["models"], "linear": {**SMALL["models"]["linear"], "bits": 6}}}
     plan = planned(finished, changed)
     jobs = re.findall(r"^Job \d+: (.*)$", plan, re.M)
-    assert "Training linear" in jobs
+    assert "Training linear, chunk 0" in jobs
     assert not [job for job in jobs if re.search(r"float|hawq|hgq|Generating|Splitting", job)], jobs
 
 
@@ -125,7 +148,7 @@ def test_another_budget_does_not_train_the_teacher_again(finished):
     jobs = re.findall(
         r"^Job \d+: (.*)$", planned(finished, {**SMALL, "models": {**SMALL["models"], "hawq": hawq}}), re.M
     )
-    assert "Preparing allocation.json of hawq" in jobs and "Training hawq" in jobs
+    assert "Preparing allocation.json of hawq" in jobs and "Training hawq, chunk 0" in jobs
     assert "Preparing teacher.safetensors of hawq" not in jobs
 
 

@@ -39,6 +39,7 @@ from nanotrigger.report.tables import number, table
 from nanotrigger.report.unfinished import Current, failures, write_unfinished_report
 from nanotrigger.report.write import code, render, write_report
 from nanotrigger.results.comparisons import ACCURACY_COLUMNS, COMPARISON_COLUMNS
+from nanotrigger.results.sweeps import COLUMNS as SWEEP_COLUMNS
 from nanotrigger.results.tables import HARDWARE_COLUMNS, MODEL_COLUMNS, SUMMARY_COLUMNS
 
 
@@ -217,7 +218,8 @@ def test_tables_of_others_are_shown(finished):
 
 
 @pytest.mark.parametrize(
-    "columns", [MODEL_COLUMNS, HARDWARE_COLUMNS, SUMMARY_COLUMNS, ACCURACY_COLUMNS, COMPARISON_COLUMNS]
+    "columns",
+    [MODEL_COLUMNS, HARDWARE_COLUMNS, SUMMARY_COLUMNS, ACCURACY_COLUMNS, COMPARISON_COLUMNS, SWEEP_COLUMNS],
 )
 def test_every_column_is_explained(columns):
     bounds = {f"{c}_{end}" for c in INTERVALS for end in ("low", "high")}

@@ -349,7 +349,7 @@ def test_a_checkpoint_of_another_training_is_not_used(toy, tmp_path, monkeypatch
     tensors = {"weights.0": torch.zeros(1)}
     other.write("another identity", 3, tensors)
     found = models(stack(1), "model")
-    assert "of other settings, data or code; the training starts anew" in capsys.readouterr().out
+    assert "of other settings, data, code or device; the training starts anew" in capsys.readouterr().out
     (tmp_path / "c").mkdir()
     (tmp_path / "c/x.safetensors").write_bytes(b"not a checkpoint")
     damaged = models(stack(1), "model")

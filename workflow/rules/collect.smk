@@ -1,16 +1,49 @@
 """Tables over all models and designs of a run, and checks of what they say."""
 
+from nanotrigger.results.comparability import check_rules
+from nanotrigger.results.paper_tables._fill import (
+    applies,
+    check_tables,
+    chosen_models,
+    tables as paper_tables,
+)
+from nanotrigger.results.published import published_table
+
+try:
+    if RUN.compare:
+        check_rules(PLAN, published_table(Path("resources/published_results.csv")))
+    check_tables(PLAN)
+except NanotriggerError as error:
+    raise WorkflowError(str(error)) from None
+
+TABLE_MODULES = paper_tables()
+PAPER_SURVEYS = [
+    f"{RESULTS}/training/{name}/survey/{chunk}.csv"
+    for name, stanza in PLAN.stanzas.items()
+    if stanza.surveyed
+    for chunk in range(len(stanza.chunks))
+]
+OF_MODELS = [
+    "models.csv",
+    "hardware.csv",
+    "accuracies.csv",
+    "comparisons.csv",
+    "summary.csv",
+    "summary.md",
+    "summary.tex",
+    *[f"{name}.{suffix}" for name in PAPER_TABLES for suffix in ("csv", "md", "tex")],
+]
+# a run may only survey sweeps, and build none of their points
 TABLES = [
     f"{RESULTS}/tables/{name}"
-    for name in (
-        "models.csv",
-        "hardware.csv",
-        "accuracies.csv",
-        "comparisons.csv",
-        "summary.csv",
-        "summary.md",
-        "summary.tex",
-    )
+    for name in [
+        *(OF_MODELS if PLAN.models else []),
+        *(["sweeps.csv"] if SURVEYS else []),
+    ]
+]
+PAPER_FILES = [
+    f"{RESULTS}/tables/paper_figures.csv",
+    f"{RESULTS}/tables/paper_figures.md",
 ]
 
 
@@ -33,7 +66,7 @@ rule compare_models:
     benchmark:
         benchmarks("compare_models")
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     message:
         "Comparing the models of {RUN.name} jet by jet"
@@ -48,25 +81,49 @@ rule collect:
         manifests=over_models("manifest.json"),
         records=over_designs("record.json"),
         published="resources/published_results.csv",
-        code=sources("results/tables.py", "results/published.py"),
+        code=sources(
+            "results/tables.py",
+            "results/published.py",
+            "results/comparability.py",
+            "results/printing.py",
+        ),
     output:
         models=f"{RESULTS}/tables/models.csv",
         hardware=f"{RESULTS}/tables/hardware.csv",
         summary=f"{RESULTS}/tables/summary.csv",
+        published=f"{RESULTS}/tables/published.csv",
         markdown=f"{RESULTS}/tables/summary.md",
         latex=f"{RESULTS}/tables/summary.tex",
     log:
         logs("collect"),
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         skipped=[vars(s) for s in PLAN.skipped],
         dataset=DATA_STANZA.model_dump(mode="json") if DATA_STANZA else None,
+        compare=[rule.model_dump(mode="json") for rule in RUN.compare],
     message:
         "Collecting the tables of {RUN.name}"
     script:
         "../scripts/collect.py"
+
+
+rule collect_sweeps:
+    input:
+        parts=SURVEYS,
+        code=sources("results/sweeps.py", "results/fronts.py"),
+    output:
+        f"{RESULTS}/tables/sweeps.csv",
+    log:
+        logs("collect_sweeps"),
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Collecting the points of the sweeps of {RUN.name}"
+    script:
+        "../scripts/collect_sweeps.py"
 
 
 rule tables:
@@ -84,7 +141,7 @@ rule check_results:
     log:
         logs("check_results"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=5,
     message:
         "Checking the results of {RUN.name}"
@@ -98,7 +155,7 @@ rule dump_config:
     log:
         logs("dump_config"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=5,
     params:
         config=PLAN.config.model_dump(mode="json"),

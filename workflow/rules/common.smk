@@ -6,15 +6,21 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from nanotrigger.config import load_config
+from nanotrigger.data.sources import published_files
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
 from nanotrigger.report.unfinished import write_unfinished_report
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
+DATASETS_TABLE = "config/datasets.csv"
+
 try:
     PLAN = make_plan(load_config(config))
+    DATA_STANZA = PLAN.config.datasets.get(PLAN.config.run.dataset)
+    PUBLISHED, PUBLISHED_FILES = published_files(DATA_STANZA, Path(DATASETS_TABLE))
     if absent := missing(
         sorted(
             {
@@ -34,10 +40,12 @@ RUN = PLAN.config.run
 STARTED = time.time()
 RESULTS = f"results/{RUN.name}"
 DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
-DATA_STANZA = PLAN.config.datasets.get(RUN.dataset)
 LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
+ROLES = {
+    role for model in PLAN.models.values() for role in PLAN.stanzas[model.stanza].roles
+}
 
 
 wildcard_constraints:
@@ -95,9 +103,12 @@ def training_data(wildcards):
 
 def vectors(wildcards):
     """What a model is tested on: the dataset, or vectors of its own."""
-    stanza = PLAN.stanzas[PLAN.models[wildcards.model].stanza]
-    own = f"{RESULTS}/training/{stanza.name}/vectors.npz"
-    return own if stanza.own_vectors else DATASET
+    return stanza_vectors(PLAN.models[wildcards.model].stanza)
+
+
+def stanza_vectors(stanza: str):
+    own = f"{RESULTS}/training/{stanza}/vectors.npz"
+    return own if PLAN.stanzas[stanza].own_vectors else DATASET
 
 
 def method_sources(wildcards):
@@ -110,8 +121,9 @@ def method_sources(wildcards):
 
 
 def trained(wildcards):
-    """Folder with all that the model's stanza trained."""
-    return f"{RESULTS}/training/{PLAN.models[wildcards.model].stanza}/trained"
+    """Folder with what the job trained that trained the model."""
+    stanza = PLAN.models[wildcards.model].stanza
+    return f"{RESULTS}/training/{stanza}/trained/{PLAN.chunks[wildcards.model]}"
 
 
 def artifact(wildcards):
@@ -131,6 +143,22 @@ def flow_params(wildcards):
     return PLAN.flows[wildcards.flow].params.model_dump(mode="json")
 
 
+def memory(megabytes: int):
+    """Memory of a job in MB: that and more with every retry, for a job may have failed for want of it."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
+def licence(name: str):
+    """How many licences of that name a design's synthesis takes."""
+
+    def taken(wildcards) -> int:
+        flow = PLAN.flows[wildcards.flow]
+        licences = getattr(flow.module, "licences", None)
+        return int(licences is not None and name in licences(flow.params))
+
+    return taken
+
+
 def over_models(name: str) -> list[str]:
     """A file of every model and seed of the run."""
     return expand(model_file(name), model=PLAN.models, seed=RUN.seeds)
@@ -147,7 +175,16 @@ def over_designs(name: str) -> list[str]:
 
 def reported() -> list[str]:
     """What a run ends with, and its report shows."""
-    return [*TABLES, f"{RESULTS}/checks.txt", *FIGURE_FILES, f"{RESULTS}/config.yaml"]
+    checks = [f"{RESULTS}/checks.txt"] if PLAN.models else []
+    return [
+        *TABLES,
+        f"{RESULTS}/tables/golden.csv",
+        *([f"{RESULTS}/tables/dataset.csv"] if RUN.dataset else []),
+        *checks,
+        *FIGURE_FILES,
+        *PAPER_FILES,
+        f"{RESULTS}/config.yaml",
+    ]
 
 
 def final_outputs() -> list[str]:

@@ -8,6 +8,9 @@ AVAILABLE = {
     "models": f"{RESULTS}/tables/models.csv",
     "hardware": f"{RESULTS}/tables/hardware.csv",
     "comparisons": f"{RESULTS}/tables/comparisons.csv",
+    "published": "resources/published_results.csv",
+    "accuracies": f"{RESULTS}/tables/accuracies.csv",
+    "sweeps": f"{RESULTS}/tables/sweeps.csv",
     "data": DATASET,
     "metrics": over_models("metrics.json"),
     "histories": over_models("history.csv"),
@@ -24,9 +27,17 @@ GIVEN = {
     *(["data"] if DATASET else []),
     *(["hardware"] if PLAN.pairs else []),
     *(["comparisons"] if len(ON_DATASET) > 1 else []),
-    *(["trained"] if not all(s.own_vectors for s in PLAN.stanzas.values()) else []),
+    *(["trained"] if ON_DATASET else []),
+    *(["sweeps"] if SURVEYS else []),
+    *ROLES,
 }
-DRAWN = [name for name, plot in PLOTS.items() if plot.applies(GIVEN)]
+# of a run that only surveys sweeps, what shows no single model
+WITHOUT_MODELS = {"data", "steps", "sweeps"}
+DRAWN = [
+    name
+    for name, plot in PLOTS.items()
+    if plot.applies(GIVEN) and (PLAN.models or WITHOUT_MODELS.issuperset(plot.needs))
+]
 FIGURE_FILES = expand(
     f"{RESULTS}/figures/{{figure}}.{{suffix}}",
     figure=DRAWN,
@@ -42,7 +53,12 @@ rule figure:
             }
         ),
         code=lambda wildcards: sources(
-            f"plots/{wildcards.figure}.py", "plots/_style.py", "results/estimates.py"
+            f"plots/{wildcards.figure}.py",
+            f"results/{wildcards.figure}.py",
+            "plots/_*.py",
+            "results/estimates.py",
+            "results/beside.py",
+            "results/comparability.py",
         ),
     output:
         png=f"{RESULTS}/figures/{{figure}}.png",
@@ -53,6 +69,12 @@ rule figure:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        compare=lambda wildcards: (
+            [rule.model_dump(mode="json") for rule in RUN.compare]
+            if "published" in PLOTS[wildcards.figure].needs
+            else None
+        ),
     message:
         "Drawing {wildcards.figure}"
     script:

@@ -15,12 +15,10 @@ if TYPE_CHECKING:
     from nanotrigger.qonnx.graph import Graph
 
 
-def hawq_layer_bops(
-    inputs: int, outputs: int, activation_bits: float, weight_bits: float, density: float = 1.0
-) -> float:
+def hawq_layer_bops(inputs: int, outputs: int, activation_bits: Any, weight_bits: Any, density: float = 1.0) -> Any:
     """BOPs of one dense layer: m n (p b_a b_w + b_a + b_w + log2 n), with n inputs, m outputs (2304.06745).
 
-    Widths include the sign; density p is the share of weights and biases that are not zero.
+    Widths, numbers or arrays, include the sign; density p is the share of weights and biases that are not zero.
     """
     return (
         inputs * outputs * (density * activation_bits * weight_bits + activation_bits + weight_bits + math.log2(inputs))
@@ -34,6 +32,11 @@ def _with_sign(layer: Dense) -> tuple[np.ndarray, np.ndarray]:
     return b_a, b_w
 
 
+def _density(layer: Dense) -> float:
+    """Share of a layer's weights and biases that are not zero."""
+    return float((np.concatenate([layer.weight_bits.ravel(), layer.bias_bits.ravel()]) > 0).mean())
+
+
 def hawq_bops(network: FixedPointNetwork) -> float:
     """BOPs as the HAWQ papers count them, summed over layers.
 
@@ -44,13 +47,13 @@ def hawq_bops(network: FixedPointNetwork) -> float:
     for layer in network.layers:
         b_a, b_w = _with_sign(layer)
         inputs, outputs = layer.weight.shape
-        parameters = np.concatenate([layer.weight_bits.ravel(), layer.bias_bits.ravel()])
         alive = layer.weight_bits > 0
         # within the living weights every product has its own widths; the density scales their mean product
         mean_product = float((b_a[:, None] * b_w)[alive].mean()) if alive.any() else 0.0
-        density = float((parameters > 0).mean())
         mean_weight = float(b_w[alive].mean()) if alive.any() else 0.0
-        total += inputs * outputs * (density * mean_product + float(b_a.mean()) + mean_weight + math.log2(inputs))
+        total += (
+            inputs * outputs * (_density(layer) * mean_product + float(b_a.mean()) + mean_weight + math.log2(inputs))
+        )
     return total
 
 
@@ -111,6 +114,7 @@ def summary(network: FixedPointNetwork) -> dict[str, Any]:
         "mean_activation_bits": float(np.concatenate([b for b, _ in widths]).mean()),
         "layer_weight_bits": [float(b.max()) for _, b in widths],
         "layer_activation_bits": [float(b.max()) for b, _ in widths],
+        "layer_density": [_density(layer) for layer in network.layers],
         "weight_bits_histogram": weight_bits_histogram(network.layers),
         "bops_hawq": hawq_bops(network),
         "bops_qonnx": qonnx_bops(network),

@@ -12,7 +12,17 @@ from nanotrigger.report.tables import Table, stored
 TITLE = "Papers"
 
 LISTING = "paper_figures"
-ELSEWHERE = ("summary", "models", "hardware", "hardware_unfinished", "accuracies", "comparisons", LISTING)
+ELSEWHERE = (
+    "summary",
+    "models",
+    "hardware",
+    "hardware_unfinished",
+    "accuracies",
+    "comparisons",
+    LISTING,
+    "golden",
+    "sweeps",
+)
 """Tables that other pages show."""
 
 
