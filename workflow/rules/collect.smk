@@ -17,7 +17,10 @@ except NanotriggerError as error:
     raise WorkflowError(str(error)) from None
 
 TABLE_MODULES = paper_tables()
-PAPER_SURVEYS = [
+PAPER_TABLES = [
+    name for name, table in TABLE_MODULES.items() if applies(name, table, PLAN)
+]
+SURVEYS = [
     f"{RESULTS}/training/{name}/survey/{chunk}.csv"
     for name, stanza in PLAN.stanzas.items()
     if stanza.surveyed
