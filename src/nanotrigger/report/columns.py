@@ -36,6 +36,11 @@ def _number(title: str, meaning: str, unit: str = "") -> Column:
 
 
 COLUMNS: dict[str, Column] = {
+    "arxiv": Column("arXiv", "number of the paper"),
+    "item": Column("item", "figure or table of the paper"),
+    "shows": Column("shows", "what is in it"),
+    "target": Column("target", "the rule that makes it: `snakemake <target>`"),
+    "file": Column("file", "where it lies, below the folder of the run"),
     "model": Column("model", "a network: a stanza of the config, or one point of its sweep"),
     "stanza": Column("stanza", "the key under models in the config; its models train together"),
     "method": Column("method", "the way of training"),

@@ -117,7 +117,8 @@ def table(
         Row(tuple(_cell(row, head, links) for head in heads), str(row.get("status", "")).startswith("published"))
         for row in frame.to_dict("records")
     )
-    unmeasured = tuple(column(c).label for c in frame if c not in measured and not c.endswith(("_low", "_high")))
+    lacking = (c for c in frame if c not in measured and not c.endswith(("_low", "_high")))
+    unmeasured = tuple(column(c).label for c in lacking if column(c).form != "text")
     return Table(anchor("table", name), caption, heads, rows, unmeasured)
 
 
