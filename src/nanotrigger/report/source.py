@@ -13,7 +13,6 @@ from nanotrigger.errors import NanotriggerError
 from nanotrigger.plan import Plan
 from nanotrigger.results.records import read_json
 
-
 LABELS = ("arxiv", "version", "id", "item")
 """Columns of texts that look like numbers: of 2006.10160 no digit may be lost."""
 
