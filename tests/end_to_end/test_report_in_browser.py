@@ -233,6 +233,9 @@ def test_readable_in_light_and_dark(opened, scheme):
         assert contrast(opened.browser, selector) >= 4.5, selector
     background = opened.browser.execute_script("return getComputedStyle(document.documentElement).backgroundColor")
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    # the tables' library brings a look of its own, and follows the page's
+    script = "return getComputedStyle(document.querySelector('#overview .dt-container')).backgroundColor"
+    assert opened.browser.execute_script(script) in ("rgba(0, 0, 0, 0)", background)
 
 
 def test_without_scripts_every_page_is_there(opened):

@@ -39,6 +39,7 @@ from nanotrigger.report.tables import number, table
 from nanotrigger.report.unfinished import Current, failures, write_unfinished_report
 from nanotrigger.report.write import code, render, write_report
 from nanotrigger.results.comparisons import ACCURACY_COLUMNS, COMPARISON_COLUMNS
+from nanotrigger.results.sweeps import COLUMNS as SWEEP_COLUMNS
 from nanotrigger.results.tables import HARDWARE_COLUMNS, MODEL_COLUMNS, SUMMARY_COLUMNS
 
 
@@ -200,7 +201,7 @@ def test_tables_of_others_are_shown(finished):
     """A listing of the papers' figures leads to what this report shows; any other table is there with its notes."""
     results, plan = finished
     extra = results / "tables"
-    listing = {"paper": ["2405.00645"] * 3, "file": ["figures/roc.pdf", "tables/more.csv", "figures/none.pdf"]}
+    listing = {"arxiv": ["2006.10160"] * 3, "file": ["figures/roc.pdf", "tables/more.csv", "figures/none.pdf"]}
     pd.DataFrame(listing | {"status": ["made", "made", "no data"]}).to_csv(extra / "paper_figures.csv", index=False)
     pd.DataFrame({"row": ["a"], "decay_ns": [2.0]}).to_csv(extra / "more.csv", index=False)
     (extra / "more.md").write_text("| row |\n|---|\n\n- Read with care.\n")
@@ -211,13 +212,15 @@ def test_tables_of_others_are_shown(finished):
         for name in ("paper_figures.csv", "more.csv", "more.md", "jets.csv"):
             (extra / name).unlink()
     targets = [a["href"] for tag, a in page.tags if tag == "a"]
+    assert {r["arXiv"] for r in rows(page, "paper_figures")} == {"2006.10160"}, "a name, not a number"
     assert targets.count("#figure-roc") == 2 and "#table-more" in targets and "#figure-none" not in targets
     assert rows(page, "more") == [{"row": "a", "decay (ns)": "2"}] and "Read with care." in page.text("papers")
     assert rows(page, "jets") == [{"class": "g", "mean (GeV)": "91.2"}] and "table-jets" not in page.text("papers")
 
 
 @pytest.mark.parametrize(
-    "columns", [MODEL_COLUMNS, HARDWARE_COLUMNS, SUMMARY_COLUMNS, ACCURACY_COLUMNS, COMPARISON_COLUMNS]
+    "columns",
+    [MODEL_COLUMNS, HARDWARE_COLUMNS, SUMMARY_COLUMNS, ACCURACY_COLUMNS, COMPARISON_COLUMNS, SWEEP_COLUMNS],
 )
 def test_every_column_is_explained(columns):
     bounds = {f"{c}_{end}" for c in INTERVALS for end in ("low", "high")}

@@ -1,17 +1,17 @@
-"""What stands above the tables that are not of this report's own pages."""
+"""What a reader must know of single tables: shown above them, by the name of their file."""
 
 CAPTIONS = {
-    "dataset": "The jets by split and class. Repeated jets are test jets that have, in all 16 features, the values of a train "
-    "or validation jet: of a published set this is reported, since it cannot be changed; generated ones are refused.",
-    "golden": "The golden check: a published model must be right in exactly as many of the published test jets as its authors "
-    "say; then jets, their order, standardisation and classes are the papers'. Any other number stops the run. Where the "
-    "run's jets are not the published ones, or the model's file is not to be had, the status says so and nothing is claimed.",
-    "sweeps": "Every point of the sweeps of which only some points are built. The figures are those of QONNX files, compared "
-    "with their method on every validation and test jet and not kept. On the front: no other point has as few BOPs and a "
-    "higher accuracy on the validation split; the accuracy is that on the test split, which has no part in the choice.",
+    "dataset": "The run's jets, by split and class. Repeated jets are test jets that have, in all 16 features, the values of a "
+    "train or validation jet: of a published set this is reported, since it cannot be changed; generated ones are refused. "
+    "`standardised_on` names the splits whose mean and standard deviation scale the features, `checked_by` what vouches for "
+    "the published files.",
+    "golden": "A published model must be right in exactly as many of the published test jets as its authors say: then jets, "
+    "their order, standardisation and classes are the papers'. Any other number stops the run. Where the run's jets are not "
+    "the published ones, or the model's file is not to be had, `status` says so and nothing is claimed.",
+    "sweeps": "Every point of the sweeps of which only some points are built. The figures are those of QONNX files, which were "
+    "compared with their method on every jet of the validation and test split and not kept. `on_front`: no other point of the "
+    "sweep has as few BOPs (2304.06745) and a higher accuracy on the validation split; the accuracy is that on the test split, "
+    "which has no part in the choice.",
+    "published": "Every published row with how it stands in this run: comparable, excepted by `run.compare`, grey (something "
+    "differs) or refused.",
 }
-
-
-def caption(name: str) -> str:
-    """Caption of a table: its name where nothing else is to be said."""
-    return CAPTIONS.get(name, name.replace("_", " "))

@@ -36,6 +36,11 @@ def _number(title: str, meaning: str, unit: str = "") -> Column:
 
 
 COLUMNS: dict[str, Column] = {
+    "arxiv": Column("arXiv", "number of the paper"),
+    "item": Column("item", "figure or table of the paper"),
+    "shows": Column("shows", "what is in it"),
+    "target": Column("target", "the rule that makes it: `snakemake <target>`"),
+    "file": Column("file", "where it lies, below the folder of the run"),
     "model": Column("model", "a network: a stanza of the config, or one point of its sweep"),
     "stanza": Column("stanza", "the key under models in the config; its models train together"),
     "method": Column("method", "the way of training"),
@@ -57,6 +62,8 @@ COLUMNS: dict[str, Column] = {
     "mean_activation_bits": _number("activation bits", "mean width of the activations with sign", "bit"),
     "bops_hawq": _count("BOPs (HAWQ)", "bit operations as in 2304.06745: m n (p b_a b_w + b_a + b_w + log2 n) per layer"),
     "bops_qonnx": _count("BOPs (QONNX)", "bit operations as qonnx counts them: the product of both widths, summed"),
+    "model_bits": _count("bits", "bits of all weights and activations, the cost of a search for bits", "bit"),
+    "energy_pj": _number("energy", "of one inference, by operation and width (see nanotrigger.qonnx.energy)", "pJ"),
     "ebops": _count("EBOPs", "effective bit operations as in 2405.00645; not comparable with either count of BOPs"),
     "qonnx_mismatches": _count("differ in QONNX", "vectors on which the QONNX file is not the method, bit for bit"),
     "qonnx_vectors": _count("QONNX vectors", "vectors on which the QONNX file was compared with the method"),
@@ -87,6 +94,9 @@ COLUMNS: dict[str, Column] = {
     "netlist_mismatches": _count("differ in netlist", "vectors on which the synthesised netlist is not the QONNX file"),
     "notes": Column("notes", "what a figure alone does not say, as what is left to the host"),
     "status": Column("status", "done, or why cells are empty"),
+    "differs": Column("grey for", "of a published row: its figures that are not comparable with ours, and what differs"),
+    "built": Column("built", "whether the run builds this point of a sweep, or surveys it alone"),
+    "on_front": Column("on front", "whether no other point of the sweep has as few BOPs and a higher validation accuracy"),
     "other": Column("other model", "the model that it is compared with"),
     "other_is_reference": Column("other is reference", "whether that is the most accurate one on the validation split"),
     "difference": _share("difference", "accuracy of model minus accuracy of other, with its 95 % interval"),

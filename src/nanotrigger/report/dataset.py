@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from nanotrigger.report import figures
-from nanotrigger.report.captions import caption
 from nanotrigger.report.provenance import flat, hashes
 from nanotrigger.report.source import Source
 from nanotrigger.report.tables import Table, stored, table
@@ -51,7 +50,7 @@ def _plain(value: Any) -> Any:
 def content(source: Source) -> dict[str, Any] | None:
     name = source.plan.config.run.dataset
     stems = filter(is_of_jets, source.names("tables", ".csv"))
-    tables = [shown for stem in stems if (shown := stored(source, stem, caption(stem)))]
+    tables = [shown for stem in stems if (shown := stored(source, stem, stem.replace("_", " ")))]
     pictures = [figures.figure(source, stem) for stem in figures.names(source) if figures.of_jets(source, stem)]
     if name is None and not tables and not pictures:
         return None

@@ -51,7 +51,8 @@ def names(source: Source) -> list[str]:
 
 def of_jets(source: Source, name: str) -> bool:
     """Whether a figure shows the dataset alone: it stands on that page."""
-    return tuple(source.figures.get(name, {}).get("needs", ())) == ("data",)
+    needs = set(source.figures.get(name, {}).get("needs", ()))
+    return bool(needs) and needs <= {"data", "jets"}
 
 
 def content(source: Source) -> dict[str, Any] | None:

@@ -164,4 +164,9 @@ def content(source: Source) -> dict[str, Any]:
     names = list(source.plan.models)
     shown = stored(source, "models", "Models", links(source), keep=("model", "seed"))
     neighbours = zip([None, *names], names, [*names[1:], None], strict=False)
-    return {"table": shown, "pages": [page(source, name, before, after) for before, name, after in neighbours]}
+    sweeps = stored(source, "sweeps", "Sweeps", links(source), keep=("on_front",))
+    return {
+        "table": shown,
+        "sweeps": sweeps,
+        "pages": [page(source, name, before, after) for before, name, after in neighbours],
+    }

@@ -4,7 +4,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from nanotrigger.report import dataset, figures
-from nanotrigger.report.captions import caption
 from nanotrigger.report.designs import links
 from nanotrigger.report.overview import footnotes
 from nanotrigger.report.source import Source, anchor
@@ -13,7 +12,17 @@ from nanotrigger.report.tables import Table, stored
 TITLE = "Papers"
 
 LISTING = "paper_figures"
-ELSEWHERE = ("summary", "models", "hardware", "hardware_unfinished", "accuracies", "comparisons", LISTING)
+ELSEWHERE = (
+    "summary",
+    "models",
+    "hardware",
+    "hardware_unfinished",
+    "accuracies",
+    "comparisons",
+    LISTING,
+    "golden",
+    "sweeps",
+)
 """Tables that other pages show."""
 
 
@@ -35,7 +44,7 @@ def content(source: Source) -> dict[str, Any] | None:
     names = [n for n in source.names("tables", ".csv") if n not in ELSEWHERE and not dataset.is_of_jets(n)]
     others = []
     for name in names:
-        if shown := stored(source, name, caption(name), links(source)):
+        if shown := stored(source, name, name.replace("_", " "), links(source)):
             beside = [path for s in ("md", "tex") if (path := f"tables/{name}.{s}") in source.files]
             others.append((shown, footnotes(source.text(f"tables/{name}.md")), beside))
     listed = listing(source)

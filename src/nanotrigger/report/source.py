@@ -13,6 +13,9 @@ from nanotrigger.errors import NanotriggerError
 from nanotrigger.plan import Plan
 from nanotrigger.results.records import read_json
 
+LABELS = ("arxiv", "version", "id", "item")
+"""Columns of texts that look like numbers: of 2006.10160 no digit may be lost."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -63,7 +66,8 @@ class Source:
         try:
             if name not in self._read:
                 # "NA" and the like are names as any other: only an empty cell is empty
-                self._read[name] = pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
+                options = {"keep_default_na": False, "na_values": [""], "low_memory": False}
+                self._read[name] = pd.read_csv(path, dtype=dict.fromkeys(LABELS, str), **options)
             return self._read[name]
         except pd.errors.EmptyDataError:
             return pd.DataFrame()

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nanotrigger.report.assets import data_url
+from nanotrigger.report.captions import CAPTIONS
 from nanotrigger.report.columns import INTERVALS, OUT_OF, Column, column
 from nanotrigger.report.source import Source, anchor
 
@@ -48,7 +49,7 @@ class Row:
 class Table:
     """A table of the report. unmeasured: titles of columns that are left out since no row has a value.
 
-    file: name and content (a data URL) of the CSV file that it shows, if it is one.
+    file: name and content (a data URL) of the CSV file that it shows, if it is one; text: what a reader must know of it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Table:
     rows: tuple[Row, ...]
     unmeasured: tuple[str, ...] = ()
     file: tuple[str, str] | None = None
+    text: str = ""
 
 
 def number(value: Any, form: str) -> str:
@@ -91,7 +93,7 @@ def stored(
     if frame is None or path is None or not len(frame):
         return None
     file = (f"{name}.csv", data_url("text/csv", path.read_bytes()))
-    return replace(table(frame, name, caption, links, keep), file=file)
+    return replace(table(frame, name, caption, links, keep), file=file, text=CAPTIONS.get(name, ""))
 
 
 def table(
@@ -115,7 +117,8 @@ def table(
         Row(tuple(_cell(row, head, links) for head in heads), str(row.get("status", "")).startswith("published"))
         for row in frame.to_dict("records")
     )
-    unmeasured = tuple(column(c).label for c in frame if c not in measured and not c.endswith(("_low", "_high")))
+    lacking = (c for c in frame if c not in measured and not c.endswith(("_low", "_high")))
+    unmeasured = tuple(column(c).label for c in lacking if column(c).form != "text")
     return Table(anchor("table", name), caption, heads, rows, unmeasured)
 
 

@@ -65,7 +65,7 @@ class Current:
         for pair in plan.pairs:
             folders = (results / "hardware" / pair.model / f"seed{seed}" / pair.flow for seed in plan.seeds)
             made += [path for folder in folders if (path := folder / "record.json").is_file()]
-        if len(made) == wanted:
+        if made and len(made) == wanted:
             newest = max(path.stat().st_mtime for path in made)
             paths = (Path(path) for path in reported)
             kept += [p for p in paths if p.is_file() and p.stat().st_mtime >= newest]
