@@ -9,6 +9,7 @@ from nanotrigger.config import load_config
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
+from nanotrigger.results.ablation import compared
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
@@ -38,7 +39,10 @@ LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
 ROLES = {
-    role for model in PLAN.models.values() for role in PLAN.stanzas[model.stanza].roles
+    role
+    for model in PLAN.models.values()
+    for role in PLAN.stanzas[model.stanza].roles
+    if role != "ablation" or compared(PLAN)
 }
 
 
