@@ -101,7 +101,8 @@ def ablation(plan: Plan, inputs: Any, outputs: Any) -> None:
     shown = formatted(table)
     seeds = f"mean over {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "one seed"
     note = f"Dataset: {plan.config.run.dataset}; accuracy in percent on its test split, {seeds}."
-    note += " FP32: accuracy of the 16-bit file."
+    if any(precision.bops is not None for precision in compared(plan).values()):
+        note += " FP32: accuracy of the 16-bit file."
     texts = {
         outputs.csv: table.to_csv(index=False, lineterminator="\n"),
         outputs.markdown: markdown(shown) + f"\n- {note}\n",
