@@ -82,6 +82,7 @@ def test_the_table_of_the_paper(tmp_path):
 
 def test_another_input_width_is_another_precision():
     plan = plan_of("qat")
+    assert ablation.compared(plan) == {}, "one recipe alone is no ablation"
     names = {m: plan.stanzas["qat"].module.precision(plan.models[m].params).name for m in ("qat_8", "qat_4")}
     assert names == {"qat_8": "INT8, 16-bit input", "qat_4": "INT4, 16-bit input"}
 

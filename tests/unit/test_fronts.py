@@ -82,10 +82,8 @@ def run(tmp_path, methods):
     np.savez(given["data"], x=np.zeros((1000, 16), np.float32), y=y)
     stanzas, models, paths = {}, {}, {"outputs": [], "metrics": []}
     for name, (method, ebops, accuracy, right) in methods.items():
-        module = SimpleNamespace(
-            __name__=f"nanotrigger.methods.{method}", roles={"front"} if method == "hgq" else set()
-        )
-        stanzas[name] = SimpleNamespace(module=module)
+        module = SimpleNamespace(__name__=f"nanotrigger.methods.{method}")
+        stanzas[name] = SimpleNamespace(module=module, roles={"front"} if method == "hgq" else set())
         models[name] = SimpleNamespace(name=name, stanza=name)
         folder = tmp_path / name / "seed0"
         folder.mkdir(parents=True)

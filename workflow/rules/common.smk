@@ -12,6 +12,7 @@ from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
 from nanotrigger.report.unfinished import write_unfinished_report
+from nanotrigger.results.ablation import compared
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
@@ -44,7 +45,10 @@ LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
 ROLES = {
-    role for model in PLAN.models.values() for role in PLAN.stanzas[model.stanza].roles
+    role
+    for model in PLAN.models.values()
+    for role in PLAN.stanzas[model.stanza].roles
+    if role != "ablation" or compared(PLAN)
 }
 
 

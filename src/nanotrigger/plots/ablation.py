@@ -38,7 +38,7 @@ def plot(plan, inputs):
     bottom.set_ylabel("BOPs")
     bottom.set_yscale("log")
     names = [name.replace(", ", "\n") for name in precisions]
-    bottom.set_xticks(np.arange(len(precisions)), names, fontsize=10 if len(names) < 8 else 7)
+    bottom.set_xticks(np.arange(len(precisions)), names, fontsize=10 if len(names) < 6 else 7)
     for ax in (top, bottom):
         ax.tick_params(axis="x", which="both", length=0)
         for edge in np.arange(len(precisions) - 1) + 0.5:

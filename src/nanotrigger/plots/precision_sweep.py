@@ -3,7 +3,7 @@
 Accuracy on the test split against BOPs (2304.06745) of every point of the sweeps that have a table of their own, with the
 95 % interval over jets of one point of middling accuracy. The front is chosen on the validation split, on which it rises;
 on the test split it need not. Marked are the points of the widths that the integer programme chose, with the correct
-perturbation and with that of the published code; larger where both chose the same.
+perturbation and with that of the published code; in both marks where both chose the same.
 """
 
 from pathlib import Path

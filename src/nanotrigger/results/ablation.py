@@ -1,6 +1,7 @@
 """The ablation of 2304.06745: precision, L1 penalty and batch normalisation, with the BOPs that the penalty saves.
 
-Rows are the models of the run whose method takes part (its `roles`); a run may hold some of the paper's rows, or more.
+Rows are the models of the run whose method takes part (its `roles`), at each precision that is trained by more than one
+recipe; a run may hold some of the paper's rows, or more.
 """
 
 from itertools import pairwise
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nanotrigger.methods.base import layer_sizes
+from nanotrigger.methods.base import Precision, layer_sizes
 from nanotrigger.plan import Model, Plan
 from nanotrigger.qonnx.costs import hawq_layer_bops
 
@@ -24,6 +25,18 @@ COLUMNS = [
 def recipe(params: Any) -> str:
     """How a model is trained, as the paper names it."""
     return RECIPES[(params.l1 > 0) + 2 * params.batch_norm]
+
+
+def compared(plan: Plan) -> dict[str, Precision]:
+    """Precision of each model of the run that takes part; a precision with one recipe alone shows no effect of it."""
+    found = {}
+    for model in plan.models.values():
+        stanza = plan.stanzas[model.stanza]
+        if "ablation" in stanza.roles:
+            found[model.name] = stanza.module.precision(model.params)
+    recipes = {(precision.name, recipe(plan.models[name].params)) for name, precision in found.items()}
+    several = {name for name, _ in recipes if sum(other == name for other, _ in recipes) > 1}
+    return {name: precision for name, precision in found.items() if precision.name in several}
 
 
 def layer_bops(params: Any, metrics: dict[str, Any], density: list[float]) -> float:
@@ -51,13 +64,11 @@ def ablation_table(plan: Plan, accuracies: pd.DataFrame, metrics: dict[tuple[str
     accuracies: the table over seeds; metrics: of each (model, seed folder).
     """
     rows = []
-    for model in plan.models.values():
-        stanza = plan.stanzas[model.stanza]
-        if "ablation" in stanza.roles:
-            precision = stanza.module.precision(model.params)
-            own = [metrics[model.name, f"seed{seed}"] for seed in plan.seeds]
-            row = {"precision": precision.name, "recipe": recipe(model.params), "model": model.name}
-            rows.append(row | costs(model, own, precision.bops))
+    for name, precision in compared(plan).items():
+        model = plan.models[name]
+        own = [metrics[name, f"seed{seed}"] for seed in plan.seeds]
+        row = {"precision": precision.name, "recipe": recipe(model.params), "model": name}
+        rows.append(row | costs(model, own, precision.bops))
     table = pd.DataFrame(rows).merge(accuracies, on="model", how="left")
     order = {name: i for i, name in enumerate([*table.precision.unique(), *RECIPES])}
     return table.sort_values(["precision", "recipe"], key=lambda c: c.map(order), kind="stable")[COLUMNS]
