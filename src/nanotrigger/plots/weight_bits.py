@@ -1,8 +1,9 @@
 """How many weights and activations have which width.
 
 Number of weights (above) and of activations (below) per width, sign included, stacked by layer; an activation is an input of
-the layer. Zero bits: pruned. The axes are logarithmic above ten. Every model whose widths differ within a layer is shown, up to two of a stanza (its
-first and its last), and of every other method its first model; the CSV beside the figure holds all models.
+the layer. Zero bits: pruned. The axes are logarithmic above ten. Shown are models whose widths differ within a layer, up
+to two of a stanza (its first and its last), and of every other method its first model; the CSV beside the figure holds
+all models.
 """
 
 from pathlib import Path
