@@ -100,17 +100,23 @@ def best_range(
 ) -> torch.Tensor:
     """Power-of-two range with which quantised values are nearest to the values, (models, 1, 1).
 
-    values: (models, rows, columns); quantise(reach): what they become with a range, a new tensor. Tried are the smallest range that
-    holds the largest value and its first `halvings` halves; the mean error to that power decides: few bits are better
-    spent on many values than on the rare large ones, which saturate.
+    values: (models, rows, columns); quantise(reach): what they become with a range, a new tensor. Tried are the smallest
+    range that holds the largest value and its first `halvings` halves, until one is worse than the one before: steps shrink
+    with the range, and what saturates grows ever faster. The mean error to that power decides: few bits are better spent on
+    many values than on the rare large ones, which saturate.
     """
     norm = partial(torch.linalg.vector_norm, dim=(1, 2), keepdim=True)
     reach = best = power_of_two_range(norm(values, torch.inf))
-    least = torch.full_like(reach, torch.inf)
-    for _ in range(halvings + 1):
-        error = norm(quantise(reach).sub_(values), power)
-        best, least = torch.where(error < least, reach, best), torch.minimum(error, least)
+    least = norm(quantise(reach).sub_(values), power)
+    better = torch.ones_like(reach, dtype=torch.bool)
+    for _ in range(halvings):
         reach = reach / 2
+        error = norm(quantise(reach).sub_(values), power)
+        # a model's range is its own: it does not depend on how long others are tried
+        better = better & (error < least)
+        if not better.any():
+            break
+        best, least = torch.where(better, reach, best), torch.where(better, error, least)
     return best
 
 
