@@ -12,7 +12,7 @@ from tqdm import tqdm
 from nanotrigger.data.dataset import Dataset
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.training.checkpoint import Checkpoint, fingerprint
-from nanotrigger.training.devices import describe, training_device
+from nanotrigger.training.devices import describe, keep_freed_memory, training_device
 from nanotrigger.training.network import BatchedMLP
 from nanotrigger.training.optimiser import Adam
 
@@ -70,6 +70,7 @@ def fit(
     Raises NanotriggerError naming the model whose loss is not a number.
     """
     device = training_device()
+    keep_freed_memory()
     with checkpoint.held() if checkpoint else nullcontext():
         try:
             return _fit(network.to(device), data, schedule, names, seeds, checkpoint)
@@ -221,7 +222,7 @@ def evaluate(network: BatchedMLP, x: torch.Tensor, y: torch.Tensor) -> tuple[tor
     for part, labels in zip(x.split(network.rows()), y.split(network.rows()), strict=True):
         logits = network.logits(part)
         loss += cross_entropy(logits, labels).double() * len(labels)
-        right += (logits.argmax(2) == labels).double().sum(1)
+        right += (logits.max(2).indices == labels).double().sum(1)
     return loss / len(x), right / len(x)
 
 

@@ -42,7 +42,7 @@ PARAMETERS = ("weight", "bias")
 def cells(device: torch.device) -> int:
     """Activations of one layer that are worked on at a time: on a processor few enough for its cache, elsewhere enough
     to keep an accelerator busy with one call after the other."""
-    return 2**19 if device.type == "cpu" else 2**28
+    return 2**20 if device.type == "cpu" else 2**28
 
 
 @dataclass(frozen=True)
