@@ -34,6 +34,11 @@ class PythiaDataset(StrictModel):
     source: Literal["pythia"] = Field(description="the generator")
     jets: PositiveInt = Field(description="number of jets, a fifth of each class")
     jets_per_job: PositiveInt = Field(2000, description="jets of one class that one job of the DAG generates")
+    jets_per_event: Literal[1, 2] = Field(1, description="1: the leading jet; 2: the two leading jets, in one split")
+    particles: int = Field(
+        0, ge=0, le=150, description="constituents kept per jet, hardest first, with 16 features each"
+    )
+    detector: bool = Field(True, description="a CMS-like detector response; without it, true visible particles")
     seed: int = Field(1, ge=0, description="seed of the generator")
     splits: Splits = Field(Splits(), description="train, validation and test")
 
@@ -49,6 +54,10 @@ class PythiaDataset(StrictModel):
                     "larger fraction"
                 )
         return self
+
+    def options(self) -> dict[str, Any]:
+        """What every job that generates jets is told, beside their number."""
+        return self.model_dump(mode="json", include={"seed", "jets_per_event", "particles", "detector"})
 
     def chunks(self) -> list[int]:
         """Jets of each job that generates one class."""

@@ -12,6 +12,8 @@ TABLES = [
         "summary.tex",
     )
 ]
+if DATASET:
+    TABLES.append(f"{RESULTS}/tables/jets.csv")
 
 
 rule compare_models:
@@ -91,6 +93,28 @@ rule collect:
         "Collecting the tables of {RUN.name}"
     script:
         "../scripts/collect.py"
+
+
+rule describe_jets:
+    input:
+        data=DATASET,
+        code=sources("results/jets.py"),
+    output:
+        report(
+            f"{RESULTS}/tables/jets.csv",
+            caption="../report/jets.rst",
+            category="Tables",
+            labels={"table": "jets"},
+        ),
+    log:
+        logs("describe_jets"),
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    message:
+        "Describing the jets of {RUN.dataset}"
+    script:
+        "../scripts/describe_jets.py"
 
 
 rule tables:

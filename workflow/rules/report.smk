@@ -9,6 +9,7 @@ AVAILABLE = {
     "hardware": f"{RESULTS}/tables/hardware.csv",
     "comparisons": f"{RESULTS}/tables/comparisons.csv",
     "data": DATASET,
+    "jets": f"{RESULTS}/tables/jets.csv",
     "metrics": over_models("metrics.json"),
     "histories": over_models("history.csv"),
     "outputs": over_models("outputs.npy"),
@@ -22,6 +23,7 @@ ON_DATASET = [
 GIVEN = {
     *(Path(f).name for f in STEP_FILES),
     *(["data"] if DATASET else []),
+    *(["generated"] if DATASET and DATA_STANZA.source == "pythia" else []),
     *(["hardware"] if PLAN.pairs else []),
     *(["comparisons"] if len(ON_DATASET) > 1 else []),
     *(["trained"] if not all(s.own_vectors for s in PLAN.stanzas.values()) else []),
@@ -42,7 +44,10 @@ rule figure:
             }
         ),
         code=lambda wildcards: sources(
-            f"plots/{wildcards.figure}.py", "plots/_style.py", "results/estimates.py"
+            f"plots/{wildcards.figure}.py",
+            "plots/_style.py",
+            "results/estimates.py",
+            "results/jets.py",
         ),
     output:
         png=report(

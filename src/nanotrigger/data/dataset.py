@@ -2,16 +2,19 @@
 
 Layout (HDF5): groups `train`, `val`, `test`, each with `x` float32 (jets, 16) and `y` int8 (jets,); the attributes of
 the file hold feature and class names, the mean and standard deviation of the train split, and where the jets come from.
+Generated jets with particles have `constituents` float32 (jets, particles, 16) beside them, whose attribute
+`features` names the last axis; the attribute `rates` of the file says what was generated for them.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from nanotrigger.data.classes import CLASSES, FEATURES
+from nanotrigger.data.classes import CLASSES, CONSTITUENT_FEATURES, FEATURES
 from nanotrigger.errors import DataError
 from nanotrigger.results.records import replace_when_whole
 
@@ -66,9 +69,15 @@ def check_jets(x: np.ndarray, y: np.ndarray, where: str) -> None:
         )
 
 
-def write_dataset(path: Path, splits: dict[str, Split], attributes: dict[str, object]) -> None:
+def write_dataset(
+    path: Path,
+    splits: dict[str, Split],
+    attributes: dict[str, object],
+    constituents: dict[str, Iterable[np.ndarray]] | None = None,
+) -> None:
     """Write the three splits and their attributes; the file appears whole or not at all.
 
+    constituents: those of each split's jets in their order, in blocks (some jets, particles, 16).
     Raises DataError for an empty split, a class without jets in the train split, or features that are not finite.
     """
     for name in SPLITS:
@@ -90,12 +99,56 @@ def write_dataset(path: Path, splits: dict[str, Split], attributes: dict[str, ob
             group = file.create_group(name)
             group.create_dataset("x", data=splits[name].x.astype(np.float32), fletcher32=True)
             group.create_dataset("y", data=splits[name].y.astype(np.int8), fletcher32=True)
+            if constituents:
+                _write_constituents(group, len(splits[name].x), constituents[name], f"{path} split {name}")
         file.attrs["features"] = list(FEATURES)
         file.attrs["classes"] = list(CLASSES)
         file.attrs["mean"] = train.x.mean(0, dtype=np.float64)
         file.attrs["std"] = std
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+
+
+def _write_constituents(group: h5py.Group, jets: int, blocks: Iterable[np.ndarray], where: str) -> None:
+    start, target = 0, None
+    for block in blocks:
+        if not np.isfinite(block).all():
+            raise DataError(
+                f"{where}: {int((~np.isfinite(block)).any((1, 2)).sum())} jets have NaN or infinite particles."
+            )
+        if target is None:
+            shape = block.shape[1:]
+            options = {"compression": "lzf", "shuffle": True, "fletcher32": True, "chunks": (min(64, jets), *shape)}
+            target = group.create_dataset("constituents", (jets, *shape), np.float32, **options)
+            target.attrs["features"] = list(CONSTITUENT_FEATURES)
+        target[start : start + len(block)] = block
+        start += len(block)
+    if start != jets:
+        raise DataError(f"{where}: constituents of {start} jets, but there are {jets}.")
+
+
+def read_constituents(path: Path, split: str) -> np.ndarray:
+    """Particles of a split's jets, (jets, particles, 16) float32. Raises DataError where the file has none."""
+    try:
+        with h5py.File(path, "r") as file:
+            data = file[split]["constituents"]
+            if tuple(data.attrs["features"]) != CONSTITUENT_FEATURES:
+                raise DataError(f"{path}: its constituents' features are not the ones this version uses; remake it.")
+            return data[:]
+    except (OSError, KeyError) as error:
+        raise DataError(
+            f"{path}: holds no readable constituents of its {split} split ({error}). Jets are generated with them where the "
+            "dataset's key particles is above 0."
+        ) from None
+
+
+def read_rates(path: Path) -> dict[str, dict[str, float]] | None:
+    """What was generated for the jets of each class (see `data.pythia.Rates`); None of jets that were not generated here."""
+    try:
+        with h5py.File(path, "r") as file:
+            return json.loads(file.attrs["rates"]) if "rates" in file.attrs else None
+    except OSError as error:
+        raise DataError(f"{path}: not a readable dataset ({error}). Delete it and run again.") from None
 
 
 def read_dataset(path: Path) -> Dataset:
