@@ -147,5 +147,9 @@ def over_designs(name: str) -> list[str]:
     ]
 
 
-def final_outputs() -> list[str]:
+def run_outputs() -> list[str]:
     return [*TABLES, f"{RESULTS}/checks.txt", *FIGURE_FILES, f"{RESULTS}/config.yaml"]
+
+
+def final_outputs() -> list[str]:
+    return [*run_outputs(), f"{RESULTS}/provenance.json"]

@@ -9,7 +9,6 @@ import numpy as np
 from nanotrigger.config import DownloadedDataset, PythiaDataset
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.data.dataset import Split, write_dataset
-from nanotrigger.data.splits import split_jets
 from nanotrigger.results.records import read_json, sha256, write_json
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ def make_dataset(stanza: PythiaDataset | DownloadedDataset, jets: str | Sequence
         _make_generated(stanza, [Path(folder) for folder in jets], Path(path))
         return
     from nanotrigger.data.published import read_published
+    from nanotrigger.data.splits import split_jets
 
     (file,) = [jets] if isinstance(jets, str) else jets
     x, y = read_published(stanza.name, Path(file))
@@ -79,6 +79,8 @@ def split_events(event: np.ndarray, y: np.ndarray, stanza: PythiaDataset) -> dic
     event: (jets,) number of the event, ascending; y: (jets,). Two jets of one event balance each other: in two splits, one
     would tell of the other.
     """
+    from nanotrigger.data.splits import split_jets
+
     _, first, count = np.unique(event, return_index=True, return_counts=True)
     options = stanza.splits
     parts = split_jets(first[:, None], y[first], options.test_fraction, options.val_fraction, options.seed)
