@@ -22,6 +22,7 @@ include: "workflow/rules/synthesize.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/papers.smk"
+include: "workflow/rules/provenance.smk"
 
 
 for rules_file in PLAN.config.custom_rules:

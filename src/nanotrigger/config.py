@@ -1,12 +1,12 @@
 """The configuration: pydantic models of config/*.yaml, from which its schema and reference are made."""
 
+import csv
 import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, ValidationError, model_validator
 
 from nanotrigger.data.classes import CLASSES
@@ -35,6 +35,11 @@ class PythiaDataset(StrictModel):
     source: Literal["pythia"] = Field(description="the generator")
     jets: PositiveInt = Field(description="number of jets, a fifth of each class")
     jets_per_job: PositiveInt = Field(2000, description="jets of one class that one job of the DAG generates")
+    jets_per_event: Literal[1, 2] = Field(1, description="1: the leading jet; 2: the two leading jets, in one split")
+    particles: int = Field(
+        0, ge=0, le=150, description="constituents kept per jet, hardest first, with 16 features each"
+    )
+    detector: bool = Field(True, description="a CMS-like detector response; without it, true visible particles")
     seed: int = Field(1, ge=0, description="seed of the generator")
     splits: Splits = Field(Splits(), description="train, validation and test")
 
@@ -50,6 +55,10 @@ class PythiaDataset(StrictModel):
                     "larger fraction"
                 )
         return self
+
+    def options(self) -> dict[str, Any]:
+        """What every job that generates jets is told, beside their number."""
+        return self.model_dump(mode="json", include={"seed", "jets_per_event", "particles", "detector"})
 
     def chunks(self) -> list[int]:
         """Jets of each job that generates one class."""
@@ -105,11 +114,12 @@ class DownloadedDataset(StrictModel):
 
     @model_validator(mode="after")
     def _known(self):
-        table = pd.read_csv(DATASETS_TABLE)
-        known = list(dict.fromkeys(table["name"]))
+        with DATASETS_TABLE.open(newline="") as file:  # not by pandas: its import is half the start of every job
+            table = list(csv.DictReader(file))
+        known = list(dict.fromkeys(row["name"] for row in table))
         if self.name not in known:
             raise ValueError(f"name = '{self.name}' is not in config/datasets.csv. {suggestion(self.name, known)}")
-        archives = "archive" in set(table[table["name"] == self.name]["format"])
+        archives = any(row["name"] == self.name and row["format"] == "archive" for row in table)
         if archives and self.splits.scheme != "published":
             raise ValueError(f"splits.scheme: {self.name} has train and test jets in files of their own: use published")
         if self.particles and not archives:

@@ -3,11 +3,15 @@
 import base64
 import re
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 from conftest import ROOT, Checkout
 from report_run import Page
+
+from nanotrigger.results.records import read_json
 
 SMALL = {
     "run": {
@@ -109,6 +113,32 @@ def test_figures_and_their_numbers(finished):
     for stem in stems:
         assert (figures / f"{stem}.png").stat().st_size > 5000 and (figures / f"{stem}.pdf").stat().st_size > 2000
         assert len(pd.read_csv(figures / f"{stem}.csv"))
+
+
+def test_jets_are_described(finished):
+    results = finished.folder / "results/small"
+    table = pd.read_csv(results / "tables/jets.csv").set_index("class")
+    assert (table.jets == 150).all() and (table.acceptance > 0.9).all() and (table.cross_section_pb > 0).all()
+    assert {"jet_features", "mass_peaks", "jet_correlations", "jet_rates"} <= {
+        p.stem for p in (results / "figures").iterdir()
+    }
+
+
+def test_the_run_verifies_and_knows_its_origins(finished):
+    """Also folders in which several jobs worked at once are as the last of them left them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nanotrigger.verify", "small"], cwd=finished.folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    stated = read_json(finished.folder / "results/small/provenance.json")
+    data = stated["results"]["data/few"]
+    assert data["stanza"]["jets"] == 750 and "make_dataset" in data["jobs"] and "generate_jets/w/0" in data["jobs"]
+    design = stated["results"]["hardware/hgq_1000000/seed3/rtl"]
+    assert design["stanza"]["flow"] == "nanotrigger.flows.rtl" and design["seed"] == 3 and design["version"]
+    assert {"train/hgq", "synthesize/hgq_1000000/3/rtl"} <= set(design["jobs"]) and "train/hawq" not in design["jobs"]
+    assert all(entry["job"] and entry["part_of_run"] for entry in stated["files"].values()), "nothing of unknown origin"
+    rows = {(row["model"], row.get("flow")): row["from"] for row in stated["tables"]["tables/summary.csv"]}
+    assert rows["linear", "rtl"] == ["models/linear/seed3", "hardware/linear/seed3/rtl"]
 
 
 def test_nothing_is_left_to_do(finished):

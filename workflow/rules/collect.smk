@@ -50,6 +50,8 @@ PAPER_FILES = [
     f"{RESULTS}/tables/paper_figures.csv",
     f"{RESULTS}/tables/paper_figures.md",
 ]
+if DATASET:
+    TABLES.append(f"{RESULTS}/tables/jets.csv")
 
 
 rule compare_models:
@@ -163,12 +165,29 @@ rule collect_sweeps:
     log:
         logs("collect_sweeps"),
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=5,
     message:
         "Collecting the points of the sweeps of {RUN.name}"
     script:
         "../scripts/collect_sweeps.py"
+
+
+rule describe_jets:
+    input:
+        data=DATASET,
+        code=sources("results/jets.py"),
+    output:
+        f"{RESULTS}/tables/jets.csv",
+    log:
+        logs("describe_jets"),
+    resources:
+        mem_mb=memory(2000),
+        runtime=5,
+    message:
+        "Describing the jets of {RUN.dataset}"
+    script:
+        "../scripts/describe_jets.py"
 
 
 rule tables:

@@ -195,8 +195,12 @@ def reported() -> list[str]:
     ]
 
 
-def final_outputs() -> list[str]:
+def run_outputs() -> list[str]:
     return [*reported(), f"{RESULTS}/report.html"]
+
+
+def final_outputs() -> list[str]:
+    return [*run_outputs(), f"{RESULTS}/provenance.json"]
 
 
 def report_unfinished() -> Path:

@@ -4,20 +4,25 @@
 rule generate_jets:
     input:
         code=sources(
-            "data/pythia.py", "data/detector.py", "data/jets.py", "data/features.py"
+            "data/pythia.py",
+            "data/detector.py",
+            "data/jets.py",
+            "data/features.py",
+            "data/constituents.py",
         ),
     output:
-        f"{RESULTS}/data/chunks/{{label}}_{{chunk}}.npy",
+        directory(f"{RESULTS}/data/chunks/{{label}}_{{chunk}}"),
     log:
         logs("generate_jets", "label", "chunk"),
     benchmark:
         benchmarks("generate_jets", "label", "chunk")
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=lambda wildcards: 1000
+        + DATA_STANZA.jets_per_job * DATA_STANZA.particles // 4000,
+        runtime=lambda wildcards: 30 + DATA_STANZA.jets_per_job // 1000,
     params:
         jets=lambda wildcards: DATA_STANZA.chunks()[int(wildcards.chunk)],
-        seed=getattr(DATA_STANZA, "seed", None),
+        options=lambda wildcards: DATA_STANZA.options(),
     message:
         "Generating {wildcards.label} jets, chunk {wildcards.chunk}"
     script:
@@ -54,7 +59,7 @@ rule make_dataset:
     input:
         jets=(
             expand(
-                f"{RESULTS}/data/chunks/{{label}}_{{chunk}}.npy",
+                f"{RESULTS}/data/chunks/{{label}}_{{chunk}}",
                 label=LABELS,
                 chunk=range(len(DATA_STANZA.chunks())),
             )

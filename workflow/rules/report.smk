@@ -14,6 +14,7 @@ AVAILABLE = {
     "fronts": f"{RESULTS}/tables/fronts.csv",
     "front_comparisons": f"{RESULTS}/tables/front_comparisons.csv",
     "data": DATASET,
+    "jets": f"{RESULTS}/tables/jets.csv",
     "metrics": over_models("metrics.json"),
     "histories": over_models("history.csv"),
     "outputs": over_models("outputs.npy"),
@@ -27,6 +28,7 @@ ON_DATASET = [
 GIVEN = {
     *(Path(f).name for f in STEP_FILES),
     *(["data"] if DATASET else []),
+    *(["generated"] if DATASET and DATA_STANZA.source == "pythia" else []),
     *(["hardware"] if PLAN.pairs else []),
     *(["comparisons"] if len(ON_DATASET) > 1 else []),
     *(["trained"] if ON_DATASET else []),

@@ -3,7 +3,8 @@
 Layout (HDF5): groups `train`, `val`, `test`, each with `x` float32 (jets, 16) and `y` int8 (jets,); the attributes of
 the file hold feature and class names, the mean and standard deviation for standardisation, and where the jets come from.
 They are of the train split, or, of a published set, of all jets that are not test jets, as in the papers; the attribute
-`standardised_on` says which. Published sets may hold constituents as well (see `data.particles`).
+`standardised_on` says which. Jets may have constituents as well (see `data.particles`). The attribute `rates` of generated
+jets says what was generated for them.
 """
 
 import json
@@ -78,7 +79,8 @@ def write_dataset(
 ) -> None:
     """Write the three splits and their attributes; the file appears whole or not at all.
 
-    moments_of: the splits on which mean and standard deviation are computed. particles: constituents, if there are any.
+    moments_of: the splits on which mean and standard deviation are computed. particles: constituents, if there are any (see
+    `data.particles`).
     Raises DataError for an empty split, a class without jets in the train split, or features that are not finite.
     """
     for name in SPLITS:
@@ -104,7 +106,7 @@ def write_dataset(
             if particles is not None:
                 particles.write(group, name)
         if particles is not None:
-            file.attrs["particle_columns"] = particles.columns
+            file.attrs["particle_columns"] = list(particles.columns)
         file.attrs["features"] = list(FEATURES)
         file.attrs["classes"] = list(CLASSES)
         file.attrs["mean"] = fitted.mean(0, dtype=np.float64)
@@ -112,6 +114,30 @@ def write_dataset(
         file.attrs["standardised_on"] = " and ".join(moments_of)
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+
+
+def read_particles(path: Path, split: str) -> tuple[np.ndarray, list[str]]:
+    """Constituents of a split's jets (jets, particles, columns) float32, and the names of their columns.
+
+    Raises DataError where the file has none.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return file[split]["particles"][:], list(file.attrs["particle_columns"])
+    except (OSError, KeyError) as error:
+        raise DataError(
+            f"{path}: holds no readable particles of its {split} split ({error}). Datasets have them where the key particles "
+            "says how many."
+        ) from None
+
+
+def read_rates(path: Path) -> dict[str, dict[str, float]] | None:
+    """What was generated for the jets of each class (see `data.pythia.Rates`); None of jets that were not generated here."""
+    try:
+        with h5py.File(path, "r") as file:
+            return json.loads(file.attrs["rates"]) if "rates" in file.attrs else None
+    except OSError as error:
+        raise DataError(f"{path}: not a readable dataset ({error}). Delete it and run again.") from None
 
 
 def read_dataset(path: Path) -> Dataset:

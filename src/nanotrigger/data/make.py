@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nanotrigger.config import DATASETS_TABLE, DownloadedDataset, PythiaDataset
-from nanotrigger.data.classes import CLASSES
+from nanotrigger.data.classes import CLASSES, CONSTITUENT_FEATURES
 from nanotrigger.data.dataset import Split, write_dataset
 from nanotrigger.data.splits import (
     archive_rows,
@@ -18,6 +18,19 @@ from nanotrigger.data.splits import (
     subset_rows,
 )
 from nanotrigger.errors import DataError
+from nanotrigger.results.records import read_json, write_json
+
+if TYPE_CHECKING:
+    from nanotrigger.data.pythia import Jets
+
+
+def write_chunk(folder: Path, jets: "Jets") -> None:
+    """Write what one job generated. Constituents lie in a file of their own, from which single jets can be read."""
+    folder.mkdir(parents=True)
+    np.savez(folder / "jets.npz", x=jets.x, event=jets.event)
+    if jets.constituents is not None:
+        np.save(folder / "constituents.npy", jets.constituents)
+    write_json(folder / "rates.json", jets.rates)
 
 
 def make_dataset(
@@ -25,26 +38,47 @@ def make_dataset(
 ) -> None:
     """Join, split and write the jets of a run.
 
-    jets: for generated ones the chunks (.npy), ordered by class, then chunk; for a published set its files, in the order
-    of the table. Raises DataError where a generated test jet is also a train jet: the generator has repeated itself, and
-    accuracies would be too good. A published set cannot be changed, and papers' figures hold what it holds: there such
+    jets: for generated ones the folders of chunks, ordered by class, then chunk; for a published set its files, in the
+    order of the table. Raises DataError where a generated test jet is also a train jet: the generator has repeated itself,
+    and accuracies would be too good. A published set cannot be changed, and papers' figures hold what it holds: there such
     jets are counted, in the attribute `repeated_test_jets` and the table of the dataset.
     """
     files = [Path(file) for file in ([jets] if isinstance(jets, str) else jets)]
     if isinstance(stanza, DownloadedDataset):
         published_dataset(stanza, files, Path(path), table)
-        return
-    x = np.concatenate([np.load(file, allow_pickle=False) for file in files])
+    else:
+        generated_dataset(stanza, files, Path(path))
+
+
+def generated_dataset(stanza: PythiaDataset, folders: Sequence[Path], path: Path) -> None:
+    """Join, split and write the chunks of generated jets."""
+    from nanotrigger.data.particles import ChunkParticles
+
+    chunks = []
+    for folder in folders:
+        with np.load(folder / "jets.npz", allow_pickle=False) as file:
+            chunks.append((file["x"], file["event"]))
+    x = np.concatenate([chunk for chunk, _ in chunks])
     y = np.repeat(np.arange(len(CLASSES), dtype=np.int8), len(x) // len(CLASSES))
-    options = stanza.splits
-    splits = split_jets(x, y, options.test_fraction, options.val_fraction, options.seed)
+    rows = split_events(_numbered([numbers for _, numbers in chunks]), y, stanza)
+    splits = {name: Split(x[chosen], y[chosen]) for name, chosen in rows.items()}
     if repeated := repeated_in_test(splits):
         raise DataError(
             f"{path}: {repeated} of {len(splits['test'].y)} test jets are also among the train or validation jets: chunks "
             "were generated with the same random numbers. Delete the chunks and generate them again."
         )
-    origin = {"source": "pythia", "version": pythia_version(), "seed": stanza.seed, "repeated_test_jets": 0}
-    write_dataset(Path(path), splits, {**origin, "stanza": stanza.model_dump(mode="json")})
+    particles = None
+    if stanza.particles:
+        particles = ChunkParticles([f / "constituents.npy" for f in folders], CONSTITUENT_FEATURES, rows)
+    facts = {
+        "source": "pythia",
+        "version": pythia_version(),
+        "seed": stanza.seed,
+        "repeated_test_jets": 0,
+        "stanza": stanza.model_dump(mode="json"),
+        "rates": total_rates([read_json(folder / "rates.json") for folder in folders]),
+    }
+    write_dataset(path, splits, facts, particles=particles)
 
 
 def repeated_in_test(splits: dict[str, Split]) -> int:
@@ -112,6 +146,53 @@ def _rows(stanza: DownloadedDataset, counts: dict[str, int], y: np.ndarray) -> d
     else:
         rows = stratified_rows(y, options.test_fraction, options.val_fraction, options.seed)
     return subset_rows(rows, stanza.jets, options.seed) if stanza.jets else rows
+
+
+def split_events(event: np.ndarray, y: np.ndarray, stanza: PythiaDataset) -> dict[str, np.ndarray]:
+    """Rows of each split: events are divided, with equal class shares, and their jets follow them.
+
+    event: (jets,) number of the event, ascending; y: (jets,). Two jets of one event balance each other: in two splits, one
+    would tell of the other.
+    """
+
+    _, first, count = np.unique(event, return_index=True, return_counts=True)
+    options = stanza.splits
+    parts = split_jets(first[:, None], y[first], options.test_fraction, options.val_fraction, options.seed)
+    jets_of = np.zeros(len(event), np.int64)
+    jets_of[first] = count
+    rows = {}
+    for name, part in parts.items():
+        starts = part.x[:, 0]
+        rows[name] = np.concatenate([starts[:, None] + k for k in range(int(count.max()))], 1)
+        rows[name] = rows[name][np.arange(rows[name].shape[1]) < jets_of[starts][:, None]]
+    return rows
+
+
+def _numbered(chunks: Sequence[np.ndarray]) -> np.ndarray:
+    """Numbers of events, unique over all chunks."""
+    start, numbers = 0, []
+    for chunk in chunks:
+        numbers.append(start + chunk.astype(np.int64))
+        start += int(chunk.max()) + 1
+    return np.concatenate(numbers)
+
+
+def total_rates(chunks: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Rates per class from those of its chunks, which come class by class, the same number of each.
+
+    Counts add up; the cross section is the mean over the events that each chunk generated, with its error.
+    """
+    each = len(chunks) // len(CLASSES)
+    totals = {}
+    for i, name in enumerate(CLASSES):
+        rates = chunks[i * each : (i + 1) * each]
+        share = np.array([r["events"] for r in rates]) / sum(r["events"] for r in rates)
+        totals[name] = {key: sum(r[key] for r in rates) for key in ("events", "in_window", "whole")}
+        totals[name]["jets_per_event"] = rates[0]["jets_per_event"]
+        totals[name]["cross_section_pb"] = float(share @ [r["cross_section_pb"] for r in rates])
+        errors = np.array([r["cross_section_error_pb"] for r in rates])
+        totals[name]["cross_section_error_pb"] = float(np.sqrt((share**2) @ errors**2))
+    return totals
 
 
 def pythia_version() -> str:

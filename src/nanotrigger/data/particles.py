@@ -4,6 +4,7 @@ In a dataset each split then holds `particles` float32 (jets, particles, columns
 the order of the published set, zeros where it has fewer; the attribute `particle_columns` names the columns.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -80,3 +81,28 @@ class Particles:
             if len(here):
                 target[done : done + len(here)] = self.source[start : start + BLOCK][here - start]
                 done += len(here)
+
+
+class ChunkParticles:
+    """Constituents of generated jets on their way into a dataset, from the files of their chunks.
+
+    files: (jets, particles, columns) float32 each, in the order of the jets; rows: of each split, in any order.
+    """
+
+    def __init__(self, files: Sequence[Path], columns: Sequence[str], rows: dict[str, np.ndarray]):
+        self.files = [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
+        self.columns, self.rows = list(columns), rows
+
+    def write(self, group: h5py.Group, split: str) -> None:
+        """Copy the constituents of a split into its group, a block of jets at a time. Raises DataError for NaN or infinity."""
+        rows, shape = self.rows[split], self.files[0].shape[1:]
+        starts = np.cumsum([0, *(len(file) for file in self.files)])
+        options = {"compression": "lzf", "shuffle": True, "fletcher32": True, "chunks": (min(64, len(rows)), *shape)}
+        target = group.create_dataset("particles", (len(rows), *shape), np.float32, **options)
+        for start in range(0, len(rows), BLOCK):
+            chosen = rows[start : start + BLOCK]
+            where = np.searchsorted(starts, chosen, side="right") - 1
+            block = np.stack([self.files[i][row - starts[i]] for i, row in zip(where, chosen, strict=True)])
+            if bad := int((~np.isfinite(block)).any((1, 2)).sum()):
+                raise DataError(f"{split} split: {bad} generated jets have NaN or infinite particles.")
+            target[start : start + len(block)] = block
