@@ -41,7 +41,7 @@ def measure(options: Options) -> Iterator[Measurement]:
 def job(label: str, jets: int) -> tuple[float, int, dict[str, float]]:
     """CPU seconds of this process since its start, events generated, and seconds by stage."""
     from nanotrigger.config import load_config
-    from nanotrigger.data.make import write_chunk
+    from nanotrigger.data.chunks import write_chunk
     from nanotrigger.data.pythia import Stopwatch, generate_jets
     from nanotrigger.plan import make_plan
 

@@ -9,9 +9,10 @@ from conftest import ROOT
 from test_config import changed
 
 from nanotrigger.config import PythiaDataset, load_config
+from nanotrigger.data.chunks import write_chunk
 from nanotrigger.data.classes import CLASSES, CONSTITUENT_FEATURES, FEATURES
 from nanotrigger.data.dataset import SPLITS, read_dataset, read_particles, read_rates
-from nanotrigger.data.make import make_dataset, split_events, write_chunk
+from nanotrigger.data.make import make_dataset, split_events
 from nanotrigger.data.splits import split_jets
 from nanotrigger.errors import ConfigError, DataError
 from nanotrigger.results.jets import PDG, WINDOWS, fit_peak, jets_table, write_jets_table

@@ -1,6 +1,8 @@
 """The published sets: read by column name, divided as the papers divide them, and every kind of bad jet named."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -10,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from nanotrigger.config import DownloadedDataset, load_config
+from nanotrigger.data.chunks import write_chunk
 from nanotrigger.data.classes import CLASSES, FEATURES
 from nanotrigger.data.dataset import read_dataset
 from nanotrigger.data.formats import read_archive, read_arff, read_table
@@ -320,12 +323,18 @@ def test_generated_jets_that_repeat_are_refused(tmp_path):
 
     x = np.random.default_rng(0).normal(size=(500, 16)).astype(np.float32)
     repeated = np.concatenate([np.tile(x[start : start + 50], (2, 1)) for start in range(0, 250, 50)])
-    for name, content in (("good", x), ("bad", repeated)):
-        np.save(tmp_path / f"{name}.npy", content)
     generated = PythiaDataset(source="pythia", jets=500)
-    make_dataset(generated, [str(tmp_path / "good.npy")], tmp_path / "d.h5")
+    rates = dict.fromkeys(("events", "in_window", "whole", "cross_section_pb", "cross_section_error_pb"), 1.0)
+    chunks = {"good": [], "bad": []}
+    for name, content in (("good", x), ("bad", repeated)):
+        for i in range(5):
+            part = SimpleNamespace(x=content[100 * i :][:100], event=np.arange(100), constituents=None)
+            part.rates = {**rates, "jets_per_event": 1}
+            chunks[name].append(str(tmp_path / f"{name}{i}"))
+            write_chunk(Path(chunks[name][-1]), part)
+    make_dataset(generated, chunks["good"], tmp_path / "d.h5")
     with pytest.raises(DataError, match=r"e\.h5: \d+ of 100 test jets are also among the train"):
-        make_dataset(generated, [str(tmp_path / "bad.npy")], tmp_path / "e.h5")
+        make_dataset(generated, chunks["bad"], tmp_path / "e.h5")
     assert not (tmp_path / "e.h5").exists()
 
 

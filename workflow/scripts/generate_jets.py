@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from nanotrigger.data.make import write_chunk
+from nanotrigger.data.chunks import write_chunk
 from nanotrigger.data.pythia import generate_jets
 from nanotrigger.job import job
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,19 +18,7 @@ from nanotrigger.data.splits import (
     subset_rows,
 )
 from nanotrigger.errors import DataError
-from nanotrigger.results.records import read_json, write_json
-
-if TYPE_CHECKING:
-    from nanotrigger.data.pythia import Jets
-
-
-def write_chunk(folder: Path, jets: "Jets") -> None:
-    """Write what one job generated. Constituents lie in a file of their own, from which single jets can be read."""
-    folder.mkdir(parents=True)
-    np.savez(folder / "jets.npz", x=jets.x, event=jets.event)
-    if jets.constituents is not None:
-        np.save(folder / "constituents.npy", jets.constituents)
-    write_json(folder / "rates.json", jets.rates)
+from nanotrigger.results.records import read_json
 
 
 def make_dataset(
@@ -69,7 +57,7 @@ def generated_dataset(stanza: PythiaDataset, folders: Sequence[Path], path: Path
         )
     particles = None
     if stanza.particles:
-        particles = ChunkParticles([f / "constituents.npy" for f in folders], CONSTITUENT_FEATURES, rows)
+        particles = ChunkParticles(path, [f / "constituents.npy" for f in folders], CONSTITUENT_FEATURES, rows)
     facts = {
         "source": "pythia",
         "version": pythia_version(),

@@ -86,10 +86,12 @@ class Particles:
 class ChunkParticles:
     """Constituents of generated jets on their way into a dataset, from the files of their chunks.
 
-    files: (jets, particles, columns) float32 each, in the order of the jets; rows: of each split, in any order.
+    path: of the dataset, for messages; files: (jets, particles, columns) float32 each, in the order of the jets; rows: of
+    each split, in any order.
     """
 
-    def __init__(self, files: Sequence[Path], columns: Sequence[str], rows: dict[str, np.ndarray]):
+    def __init__(self, path: Path, files: Sequence[Path], columns: Sequence[str], rows: dict[str, np.ndarray]):
+        self.path = path
         self.files = [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
         self.columns, self.rows = list(columns), rows
 
@@ -104,5 +106,5 @@ class ChunkParticles:
             where = np.searchsorted(starts, chosen, side="right") - 1
             block = np.stack([self.files[i][row - starts[i]] for i, row in zip(where, chosen, strict=True)])
             if bad := int((~np.isfinite(block)).any((1, 2)).sum()):
-                raise DataError(f"{split} split: {bad} generated jets have NaN or infinite particles.")
+                raise DataError(f"{self.path} split {split}: {bad} jets have NaN or infinite particles.")
             target[start : start + len(block)] = block
