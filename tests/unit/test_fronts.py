@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 from nanotrigger.results import fronts
 from nanotrigger.results.fronts import Point, Segment, compared, corrected, front, segments, statement
@@ -92,7 +93,7 @@ def run(tmp_path, methods):
         (folder / "metrics.json").write_text(f'{{"ebops": {ebops}, "val_accuracy": {accuracy}}}')
         paths["outputs"].append(str(folder / "outputs.npy"))
         paths["metrics"].append(str(folder / "metrics.json"))
-    config = SimpleNamespace(run=SimpleNamespace(dataset="toy"))
+    config = SimpleNamespace(run=SimpleNamespace(dataset="toy", compare=[]), datasets={})
     inputs = SimpleNamespace(**paths, get=lambda key, default=None: given.get(key, default))
     return SimpleNamespace(stanzas=stanzas, models=models, seeds=(0,), config=config), inputs
 
@@ -130,7 +131,10 @@ def test_figure_draws_a_step_at_each_point_of_a_front(tables, tmp_path):
     points = pd.read_csv(tables[1].fronts)
     points.drop(columns="on_front").assign(seed=0).to_csv(tmp_path / "models.csv", index=False)
     inputs = SimpleNamespace(
-        models=tmp_path / "models.csv", fronts=tables[1].fronts, front_comparisons=tables[1].compared
+        models=tmp_path / "models.csv",
+        fronts=tables[1].fronts,
+        front_comparisons=tables[1].compared,
+        published=ROOT / "resources/published_results.csv",
     )
     figure, numbers = accuracy_vs_ebops.plot(tables[0], inputs)
     steps = [line.get_xydata() for line in figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
