@@ -18,7 +18,7 @@ needs = ("metrics",)
 
 PLACES = ("kernel", "bias", "activation")
 TEXTS = {BINARY: "±1", TERNARY: "0, ±1"}
-PANELS = 4
+PANELS = 3
 """In a row."""
 
 
@@ -43,7 +43,7 @@ def plot(plan, inputs):
     table = pd.DataFrame(rows, columns=["model", "layer", "place", "quantiser"])
     columns = min(max(len(models), 1), PANELS)
     lines = -(-max(len(models), 1) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(max(2.9 * columns, 5.2), 2.9 * lines), squeeze=False)
+    figure, axes = plt.subplots(lines, columns, figsize=(max(3.2 * columns, 5.2), 2.9 * lines), squeeze=False)
     for ax in axes.ravel()[len(models) :]:
         ax.axis("off")
     for ax, (model, layers) in zip(axes.ravel(), models.items(), strict=False):
@@ -71,6 +71,6 @@ def _panel(ax, layers):
     ax.tick_params(which="both", length=0)
     ax.set_xticks(np.arange(len(PLACES) + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(len(layers) + 1) - 0.5, minor=True)
-    ax.grid(which="minor", color="w", linewidth=2)
+    ax.grid(which="minor", color="w", linewidth=2, linestyle="-")
     for spine in ax.spines.values():
         spine.set_visible(False)

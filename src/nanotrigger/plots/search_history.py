@@ -1,9 +1,10 @@
 """What a search tried, and the front of accuracy against cost that it found.
 
-Top: score of every candidate (accuracy on the validation split times the forgiving factor of 2006.10159) in the order of
-the search, and the best so far. Open: candidates that were stopped early, at their last score. Bottom: accuracy on the
-validation split after the few epochs of the search against what the objective counts, with the front; star: the one
-that was chosen, which is then trained at full length; dotted: the reference, to which costs are compared.
+A row for each search. Left: score of every candidate (accuracy on the validation split times the forgiving factor of
+2006.10159) in the order of the search, and the best so far. Open: candidates that were stopped early, at their last score.
+Right: accuracy on the validation split after the few epochs of the search against what the objective counts, with the
+front; star: the one that was chosen, which is then trained at full length; dotted: the reference, to which costs are
+compared.
 """
 
 from pathlib import Path
@@ -26,23 +27,22 @@ def applies(available):
 
 def plot(plan, inputs):
     found = {Path(p).parent.name: read_json(Path(p)) for p in inputs.steps if Path(p).name == "search.json"}
-    figure, axes = plt.subplots(2, len(found), figsize=(max(4.4 * len(found), 5.2), 6.8), squeeze=False)
+    figure, axes = plt.subplots(len(found), 2, figsize=(9.6, 0.6 + 3.3 * len(found)), squeeze=False)
     tables = []
-    for (top, bottom), (stanza, search) in zip(axes.T, found.items(), strict=True):
+    for (left, right), (stanza, search) in zip(axes, found.items(), strict=True):
         table = pd.DataFrame(search["candidates"]).drop(columns="layers")
         table.insert(0, "stanza", stanza)
         table["cost"] = table[search["objective"]]
-        table["best"] = table.score.where(table.finished).cummax()
+        table["best"] = table.score.where(table.finished).cummax().ffill()
         table["chosen"] = table.candidate == search["chosen"]
         table["front"] = _front(table)
-        _history(top, table)
-        _costs(bottom, table, search)
-        top.set_title(stanza)
+        _history(left, table)
+        _costs(right, table, search)
+        left.set_ylabel(f"{stanza}: score")
+        right.set_ylabel("accuracy (validation split)")
         tables.append(table)
-    axes[0, 0].set_ylabel("score")
-    axes[1, 0].set_ylabel("accuracy (validation split)")
-    axes[0, -1].legend(loc="lower right")
-    axes[1, -1].legend(loc="lower right")
+    named = {label: line for ax in axes.ravel() for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=6, columnspacing=1.2)
     return figure, pd.concat(tables)
 
 
@@ -76,7 +76,7 @@ def _costs(ax, table, search):
     rows = table[table.finished]
     ax.plot(rows.cost, rows.accuracy, "o", color=COLOURS[5], markersize=4)
     front = table[table.front].sort_values("cost")
-    ax.step(front.cost, front.accuracy, where="post", color=COLOURS[0], label="front")
+    ax.step(front.cost, front.accuracy, where="post", color=COLOURS[2], label="front")
     row = table[table.chosen]
     ax.plot(row.cost, row.accuracy, "*", color=COLOURS[1], markersize=14, label="chosen")
     ax.axvline(search["reference"][search["objective"]], color="k", linestyle=":", label="reference")

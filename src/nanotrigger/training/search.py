@@ -125,7 +125,7 @@ def _sampler(seed: int, first: int, startup: int) -> Any:
 def search(study: Any, plan: Plan, measure: Measure) -> None:
     """Fill a study (see `open_study`) up to the plan's candidates.
 
-    A candidate that was trained to the end before is not trained again: its scores are those of its twin.
+    A candidate that an earlier generation trained to the end is not trained again: its scores are those of its twin.
     """
     import optuna
 
