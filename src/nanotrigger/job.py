@@ -29,7 +29,10 @@ def job(snakemake: Any) -> Iterator[Plan]:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     try:
-        yield make_plan(load_config(snakemake.config))
+        plan = make_plan(load_config(snakemake.config))
+        if plan.config.run.device != "auto":
+            os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
+        yield plan
     except NanotriggerError as error:
         print(f"nanotrigger: {error}", file=sys.stderr)
         raise SystemExit(1) from None
