@@ -192,6 +192,11 @@ class Run(StrictModel):
     flows: tuple[Name, ...] = Field((), description="keys of flows")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, description="seeds of the replicas of every model")
     skip: tuple[Skip, ...] = Field((), description="pairs of models and flows to leave out")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="what the batched engine trains on: cpu, cuda, cuda:1 ... or auto, a GPU where torch finds one",
+    )
     compare: tuple[Compare, ...] = Field((), description="published figures to compare with although something differs")
 
 

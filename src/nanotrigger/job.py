@@ -31,6 +31,8 @@ def job(snakemake: Any) -> Iterator[Plan]:
     os.dup2(descriptor, 2)
     try:
         plan = make_plan(load_config(snakemake.config))
+        if plan.config.run.device != "auto":
+            os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
         record = None if hasattr(snakemake, "replayed") else JobRecord(snakemake, Path("results", plan.config.run.name))
         yield plan
         if record:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nanotrigger.config import Config, ModelStanza, flow_module, model_module, shown, validate
 from nanotrigger.errors import ConfigError
-from nanotrigger.methods.base import Job
+from nanotrigger.methods.base import Job, TrainingParams
 from nanotrigger.modules import StrictModel, suggestion
 
 
@@ -59,6 +59,11 @@ class Stanza:
         """Whether its models are run on vectors of their own, and need no dataset."""
         own = getattr(self.module, "own_vectors", None)
         return own is not None and own(self.models[0].params)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that a job asks a cluster for, where the run's device is one: those of the batched engine."""
+        return int(issubclass(self.module.Params, TrainingParams))
 
     def keys(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
         """The different values that its models have for those keys, as plain data."""

@@ -1,6 +1,11 @@
 """Training: what a stanza prepares, then its models with all seeds, in one job or a few chunks."""
 
 
+def gpus(wildcards) -> int:
+    """What a training asks a cluster for; with `auto` it takes a GPU only where it happens to find one."""
+    return PLAN.stanzas[wildcards.stanza].gpus if RUN.device.startswith("cuda") else 0
+
+
 rule prepare:
     input:
         data=lambda wildcards: DATASET if find_step(wildcards).data else [],
@@ -20,6 +25,7 @@ rule prepare:
     resources:
         mem_mb=memory(3000),
         runtime=60,
+        gpu=lambda wildcards: gpus(wildcards) if find_step(wildcards).data else 0,
     params:
         # the step's own keys, so that no other key reruns it
         values=lambda wildcards: PLAN.stanzas[wildcards.stanza].keys(
@@ -50,6 +56,7 @@ rule train:
     resources:
         mem_mb=memory(4000),
         runtime=720,
+        gpu=gpus,
     params:
         models=lambda wildcards: PLAN.stanzas[wildcards.stanza].parameters(
             int(wildcards.chunk)

@@ -42,15 +42,16 @@ def training_device(wanted: str | None = None) -> torch.device:
     return device
 
 
-def keep_freed_memory(most: int = 2**28) -> None:
-    """Have glibc keep blocks of up to `most` bytes that are freed, and not hand them back to the system.
+def keep_freed_memory() -> None:
+    """Have glibc keep up to 256 MiB that are freed, of blocks of up to 32 MiB, and not hand them back to the system.
 
     A training allocates the same few megabytes in every step; each time the system clears their pages first, which takes
     up to a sixth of all time. Does nothing where the C library is another.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    for option in (-1, -3) if mallopt else ():  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
-        mallopt(option, most)
+    # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h; 32 MiB is the most that the latter takes
+    for option, value in ((-1, 2**28), (-3, 2**25)) if mallopt else ():
+        mallopt(option, value)
 
 
 def describe(device: torch.device) -> str:

@@ -65,7 +65,8 @@ class _Activated(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         h, levels = ctx.saved_tensors
-        return torch.ops.aten.hardtanh_backward(gradient, h, 0.0, 1.0).mul_(levels), None
+        # into the memory of h, which nothing reads after this; torch refuses a second pass backwards
+        return torch.ops.aten.hardtanh_backward.grad_input(gradient, h, 0.0, 1.0, grad_input=h).mul_(levels), None
 
 
 def quantise_weights(w: torch.Tensor, bits: torch.Tensor, reach: torch.Tensor) -> torch.Tensor:
