@@ -57,12 +57,19 @@ def hawq_bops(network: FixedPointNetwork) -> float:
 
 
 def qonnx_bops(network: FixedPointNetwork) -> float:
-    """BOPs as `qonnx.util.inference_cost` counts them: the product of both widths, over all multiplications."""
+    """BOPs as `qonnx.util.inference_cost` counts them: the product of both widths, over all multiplications.
+
+    Signs, three values and powers of two count the bits of their codes; that package, which reads a file, sees the wider
+    fixed-point numbers that these stand for.
+    """
     return float(sum((b_a[:, None] * b_w).sum() for b_a, b_w in map(_with_sign, network.layers)))
 
 
 def ebops(network: FixedPointNetwork) -> int:
-    """Effective bit operations (2405.00645, as HGQ2 counts them): widths without sign, products plus biases."""
+    """Effective bit operations (2405.00645, as HGQ2 counts them): widths without sign, products plus biases.
+
+    A sign alone counts one bit; three values, whose width without sign is one, as two-bit fixed-point numbers do.
+    """
     total = 0.0
     for layer in network.layers:
         b_a = np.broadcast_to(layer.input.bits, len(layer.weight))

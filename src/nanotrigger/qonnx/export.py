@@ -2,7 +2,7 @@
 
 - A quantiser with one grid is one Quant node. One with a grid per element is Quant (scale as a tensor, one wide width,
   since the executor takes no tensor of widths), Max and Min.
-- A sign is a BipolarQuant, three values a narrow Quant of two bits, powers of two a sum of one-bit Quants.
+- Of activations a sign is a BipolarQuant, three values a narrow Quant of two bits, powers of two a sum of one-bit Quants.
 - Half-up rounding is truncation after half a step, and the half step goes into the bias before it: free in hardware.
 - A float32 has 24 bits. Where a layer's sums may need more, they are computed in double precision between two Casts,
   so that the file is exact on every executor, whatever the order of summation.
@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nanotrigger.errors import ExportError
 from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork, Quantiser
-from nanotrigger.qonnx.kinds import BINARY
+from nanotrigger.qonnx.kinds import FIXED
 from nanotrigger.results.records import replace_when_whole
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
@@ -111,11 +111,13 @@ class _Graph:
         return clipped
 
     def parameter(self, name: str, value: np.ndarray, step: np.ndarray, kind: str) -> str:
-        """A weight or bias as a constant behind a quantiser that keeps it as it is and tells tools its grid."""
-        grid = step.flat[0] if (step == step.flat[0]).all() else step
-        if kind == BINARY and (np.abs(value) == step).all():  # not where half a step of a rounding was added
-            return self.bipolar(self.constant(f"{name}_float", value), name, grid)
-        reach = np.maximum(value / step + 1, -value / step).max(initial=1)
+        """A weight or bias as a constant behind a Quant node that keeps it as it is and tells tools its grid.
+
+        Signs, three values and powers of two are written on the finest grid of their tensor: hls4ml 1.3.0 takes no
+        BipolarQuant and no scales that differ from output to output behind a constant.
+        """
+        grid = step.flat[0] if (step == step.flat[0]).all() else step if kind == FIXED else step.min()
+        reach = np.maximum(value / grid + 1, -value / grid).max(initial=1)
         width = max(int(np.ceil(np.log2(reach))) + 1, 2)  # one signed bit is -1 and +1 to QONNX, never zero
         return self.quant(self.constant(f"{name}_float", value), name, grid, width, True, "ROUND")
 
