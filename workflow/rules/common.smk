@@ -111,6 +111,11 @@ def method_sources(wildcards):
     ]
 
 
+def gpus(wildcards) -> int:
+    """What a training asks a cluster for; with `auto` it takes a GPU only where it happens to find one."""
+    return PLAN.stanzas[wildcards.stanza].gpus if RUN.device.startswith("cuda") else 0
+
+
 def trained(wildcards):
     """Folder with all that the model's stanza trained."""
     return f"{RESULTS}/training/{PLAN.models[wildcards.model].stanza}/trained"
