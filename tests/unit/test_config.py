@@ -56,6 +56,7 @@ def changed(path, value):
         ("run.models", ["hgq", "hgq"], r"holds a value twice"),
         ("run.flows", ["rtll"], r"run\.flows: 'rtll' is not defined. Did you mean rtl\?"),
         ("run.skip", [{"model": "nix", "flow": "rtl", "reason": "x"}], r"run\.skip\[0\]: no defined model and flow"),
+        ("run.device", "tpu", r"run\.device = 'tpu'"),
         ("run.seeds", [-1], r"run\.seeds\.0 = -1: Input should be greater than or equal to 0"),
         (
             "models.float.sweep",

@@ -129,6 +129,11 @@ def method_sources(wildcards):
     ]
 
 
+def gpus(wildcards) -> int:
+    """What a training asks a cluster for; with `auto` it takes a GPU only where it happens to find one."""
+    return PLAN.stanzas[wildcards.stanza].gpus if RUN.device.startswith("cuda") else 0
+
+
 def trained(wildcards):
     """Folder with what the job trained that trained the model."""
     stanza = PLAN.models[wildcards.model].stanza

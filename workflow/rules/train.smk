@@ -1,11 +1,6 @@
 """Training: what a stanza prepares, then its models with all seeds, in one job or a few chunks."""
 
 
-def gpus(wildcards) -> int:
-    """What a training asks a cluster for; with `auto` it takes a GPU only where it happens to find one."""
-    return PLAN.stanzas[wildcards.stanza].gpus if RUN.device.startswith("cuda") else 0
-
-
 rule prepare:
     input:
         data=lambda wildcards: DATASET if find_step(wildcards).data else [],

@@ -221,12 +221,18 @@ def evaluate(network: BatchedMLP, x: torch.Tensor, y: torch.Tensor) -> tuple[tor
     loss, right = torch.zeros(2, network.models, dtype=torch.float64, device=x.device)
     for part, labels in zip(x.split(network.rows()), y.split(network.rows()), strict=True):
         logits = network.logits(part)
-        loss += cross_entropy(logits, labels).double() * len(labels)
+        # in double precision, so that it does not matter how many jets are evaluated at a time
+        loss += jet_losses(logits, labels).sum(1, dtype=torch.float64)
         right += (logits.max(2).indices == labels).double().sum(1)
     return loss / len(x), right / len(x)
 
 
 def cross_entropy(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Mean cross entropy per model. logits: (models, jets, classes); y: (jets,) or (models, jets). Returns (models,)."""
+    return jet_losses(logits, y).mean(1)
+
+
+def jet_losses(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Cross entropy of each jet, (models, jets); see `cross_entropy`."""
     log_p = torch.log_softmax(logits.transpose(1, 2), 1)
-    return -log_p.gather(1, y.expand(len(logits), -1).unsqueeze(1)).mean((1, 2))
+    return -log_p.gather(1, y.expand(len(logits), -1).unsqueeze(1)).squeeze(1)
