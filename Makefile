@@ -1,4 +1,4 @@
-# quickstart | paper | synth | test | lint | bench: each first installs what it needs into .venv, from requirements.lock.
+# quickstart | paper | synth | verify | test | lint | bench: each first installs what it needs into .venv, from requirements.lock.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,23 +6,31 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: quickstart paper synth test test-slow lint bench lock install asic-tools clean-environment
+.PHONY: quickstart paper synth verify test test-slow test-slurm lint bench lock install asic-tools clean-environment
 
 quickstart: install
 	$(BIN)/python -m nanotrigger.run --configfile config/quickstart.yaml --cores $(CORES)
 
-paper: install .tools/debian/tried
+paper: install .tools/debian/complete
 	$(BIN)/python -m nanotrigger.run --cores $(CORES)
 
 # make synth MODEL=model.onnx [INPUT='fixed<16,6>'] [FLOWS=rtl,asic] [VECTORS=vectors.npz]
-synth: install .tools/debian/tried
+synth: install .tools/debian/complete
 	$(BIN)/python -m nanotrigger.synth '$(MODEL)' $(if $(INPUT),--input '$(INPUT)') $(if $(VECTORS),--vectors '$(VECTORS)') --flows '$(or $(FLOWS),rtl)' --cores $(CORES)
 
-test: lint .tools/debian/tried
+# make verify RUN=quickstart: what was altered since the run ended
+verify: install
+	@$(BIN)/python -m nanotrigger.verify '$(or $(RUN),quickstart)'
+
+test: lint .tools/debian/complete
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+# on a cluster of one node that the test starts and stops (Debian: munge slurmctld slurmd slurm-client), by any user
+test-slurm: install
+	$(BIN)/python -m pytest -m slurm
 
 lint: install
 	$(BIN)/ruff check .
@@ -48,10 +56,11 @@ $(VENV)/installed: requirements.lock pyproject.toml
 asic-tools:
 	sh workflow/scripts/asic_tools.sh
 
-# the same where it can be: without them the rows of the asic flow say what is missing
-.tools/debian/tried:
+# the same where it can be: without them the rows of the asic flow say what is missing, and the next run tries again
+.tools/debian/complete:
 	@mkdir -p .tools/debian
-	@$(MAKE) --no-print-directory asic-tools > .tools/debian/tried 2>&1 || echo "asic flow: OpenSTA or its cells could not be unpacked, see .tools/debian/tried"
+	@$(MAKE) --no-print-directory asic-tools > .tools/asic-tools.log 2>&1 && touch $@ \
+	  || echo "asic flow: OpenSTA or its cells could not be unpacked, see .tools/asic-tools.log"
 
 # every package, transitive ones too, at the version that is in use
 lock:

@@ -17,6 +17,6 @@ def measure(topic: str, options: Options) -> tuple[list[Measurement], str | None
             measured.append(row)
     except NanotriggerError as error:
         return measured, str(error)
-    except Exception:
+    except Exception:  # an error in one topic must not lose what the others measured: the report prints it
         return measured, traceback.format_exc()
     return measured, None

@@ -72,7 +72,7 @@ def test_an_input_format_puts_vectors_on_its_grid(tmp_path):
 def test_without_a_format_the_remedy_is_named(tmp_path):
     onnx.save(float_input(), tmp_path / "given.onnx")
     with pytest.raises(
-        ExportError, match=r"given.onnx: input x is read by MatMul, not by one Quant: .*input: fixed<16,6>"
+        ExportError, match=r"given.onnx: input x is read by MatMul, not by one quantiser: .*input: fixed<16,6>"
     ):
         prepared(tmp_path / "given.onnx", tmp_path)
 

@@ -57,17 +57,17 @@ class Network:
         self.constants.append(numpy_helper.from_array(value, f"w{len(self.constants)}"))
         return self.constants[-1].name
 
-    def model(self):
+    def model(self, qonnx_opset=1):
         given = helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)
         result = helper.make_tensor_value_info(self.last, TensorProto.FLOAT, None)
         graph = helper.make_graph(self.nodes, "g", [given], [result], self.constants)
-        opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid(QONNX_DOMAIN, 1)]
+        opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid(QONNX_DOMAIN, qonnx_opset)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
-def check(network, tmp_path, vectors=1500, spread=3.0):
+def check(network, tmp_path, vectors=1500, spread=3.0, qonnx_opset=1):
     """Hardware's numbers equal the file's, the host's part included. Returns the tracer and the adder graph."""
-    tracer = QONNXTracer(network.model(), HWConfig(1, -1, -1), {"hard_dc": 2})
+    tracer = QONNXTracer(network.model(qonnx_opset), HWConfig(1, -1, -1), {"hard_dc": 2})
     graph = trace(*tracer.trace())
     x = RNG.normal(size=(vectors, *network.shape[1:]), scale=spread).astype(np.float32)
     expected = run_model(tracer.graph.model, x)
@@ -330,5 +330,24 @@ def test_an_input_without_a_quantiser_is_refused_with_the_remedy():
     model.graph.node[0].input[0] = "x"
     model.graph.node.insert(0, onnx.helper.make_node("Relu", ["x"], ["y"]))
     model.graph.node[1].input[0] = "y"
-    with pytest.raises(ExportError, match=r"read by Relu, not by one Quant: .* input: fixed<16,6>"):
+    with pytest.raises(ExportError, match=r"read by Relu, not by one quantiser: .* input: fixed<16,6>"):
         QONNXTracer(model, HWConfig(1, -1, -1)).trace()
+
+
+def test_bipolar_input(tmp_path):
+    """The sign of a float is a port too."""
+    n = Network((1, 6))
+    n.nodes, n.constants, n.last = [], [], "x"
+    n.then("BipolarQuant", np.float32(1), domain=QONNX_DOMAIN)
+    n.then("MatMul", n.weights(6, 3))
+    check(n, tmp_path)
+
+
+@pytest.mark.parametrize("rounding", ["FLOOR", "ROUND"])
+def test_second_version_of_trunc(rounding, tmp_path):
+    """It has a scale of its own for what it makes; the stock executor decides what that means."""
+    n = Network((1, 6), bits=6, scale=0.5)
+    inputs = [np.float32(v) for v in (0.5, 0, 6, 2.0, 4)]
+    n.then("Trunc", *inputs, domain=QONNX_DOMAIN, rounding_mode=rounding, signed=1, narrow=0)
+    n.then("MatMul", n.weights(6, 3))
+    check(n, tmp_path, qonnx_opset=2)

@@ -104,7 +104,12 @@ def test_the_netlist_equals_the_file_and_is_recorded(model, project):
     # every flip-flop is one that the netlist holds, and the output port's word is registered
     assert record.ff == len(re.findall(r"^\s*FD\w+ ", (folder / "netlist.v").read_text(), re.MULTILINE)) > 8
     assert record.lut > 20 and record.logic_delay_ns > 0 and record.adder_cost > 10
-    assert any("sky130" in note for note in record.notes)
+    assert any("sky130" in note for note in record.notes) and record.status == "done"
+    # the delays are those of 7-series cells: for another family they say nothing about its clock
+    short = {"pipeline_stages": 2, "clock_ns": record.logic_delay_ns / 2}
+    other = xls.read_report(folder, xls.Params(**short))
+    assert other.status == "done" and any("7-series" in note for note in other.notes)
+    assert "not met: cells alone take" in xls.read_report(folder, xls.Params(**short, family="xc7")).status
 
 
 def test_alkaids_estimate_is_not_given_for_adders_that_are_not_alkaids(project):

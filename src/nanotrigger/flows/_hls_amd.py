@@ -62,12 +62,7 @@ def read_report(folder: Path, params: Any) -> ResourceRecord:
             tool=f"{record.tool}, Vivado",
             version=f"{record.version}, {used.version}",
             stage="logic_synthesis",
-            lut=used.lut,
-            ff=used.ff,
-            dsp=used.dsp,
-            bram36=used.bram36,
-            carry=used.carry,
-            cells=used.cells,
+            **used.counts(),
         )
         notes = (*notes, f"{used.uram} blocks of UltraRAM") if used.uram else notes
     return replace(record, notes=notes)
@@ -98,9 +93,10 @@ BACKENDS = {
         strategies=("Latency", "Resource", "Resource_Unrolled"),
         steps=common.STEPS,
         kinds=("keras", "qonnx"),
+        licences={"csynth": licence, "cosim": licence, "vsynth": "vivado"},
         emulate=common.compile_and_call,
         synthesize=synthesize,
         read_report=read_report,
     )
-    for name in PROGRAMS
+    for name, licence in (("Vitis", "vitis_hls"), ("Vivado", "vivado"))
 }

@@ -65,12 +65,7 @@ def read_report(folder: Path, params: Any) -> ResourceRecord:
         tool="Catapult, Vivado",
         version=f"{report.version}, {used.version}",
         stage="logic_synthesis",
-        lut=used.lut,
-        ff=used.ff,
-        dsp=used.dsp,
-        bram36=used.bram36,
-        carry=used.carry,
-        cells=used.cells,
+        **used.counts(),
         notes=(*record.notes, f"slack after synthesis, before placement: {timing.wns_ns:g} ns"),
     )
 
@@ -82,6 +77,7 @@ BACKENDS = {
         steps=("csynth", "vsynth"),
         # hls4ml 1.3.0 asserts that HGQ's quantisers were never tried with it
         kinds=("qonnx",),
+        licences={"csynth": "catapult", "vsynth": "vivado"},
         emulate=common.compile_and_call,
         synthesize=synthesize,
         read_report=read_report,

@@ -169,6 +169,13 @@ def _pipeline(folder: Path) -> Any:
     return FSM.load(folder / "model/fsm.json.gz")
 
 
+def pipeline(folder: Path, params: HardwareParams) -> dict[str, Any]:
+    """What a ResourceRecord holds of the pipeline that was built, and alkaid's cost of it, by its names."""
+    built = design(folder)
+    kept = {key: built[key] for key in ("adder_cost", "latency_cycles", "ii")}
+    return {**kept, "latency_ns": built["latency_cycles"] * params.clock_ns}
+
+
 def design(folder: Path) -> dict[str, Any]:
     """What `create_project` noted of the design: latency_cycles, ii, adder_cost and notes."""
     from nanotrigger.results.records import read_json

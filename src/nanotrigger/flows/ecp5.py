@@ -113,10 +113,7 @@ def read_report(folder: Path, params: Params) -> ResourceRecord:
         bram36=0.0,
         carry=cells.get("CCU2C", 0),
         cells=cells,
-        adder_cost=design["adder_cost"],
-        latency_cycles=design["latency_cycles"],
-        latency_ns=design["latency_cycles"] * params.clock_ns,
-        ii=design["ii"],
+        **_verilog.pipeline(folder, params),
         fmax_mhz=fmax,
         fmax_spread_mhz=statistics.stdev(frequencies) if len(frequencies) > 1 else None,
         notes=(

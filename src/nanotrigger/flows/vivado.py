@@ -22,6 +22,11 @@ class Params(VerilogParams, Installation):
     """Config stanza of a Vivado flow."""
 
 
+def licences(params: Params) -> tuple[str, ...]:
+    """What a synthesis takes."""
+    return ("vivado",)
+
+
 CONSTRAINTS = "create_clock -period {period} -name clk [get_ports clk]\n"
 
 IMPLEMENTATION = """
@@ -100,16 +105,8 @@ def read_report(folder: Path, params: Params) -> ResourceRecord:
         tool="alkaid, Vivado",
         version=used.version,
         stage="place_and_route",
-        lut=used.lut,
-        ff=used.ff,
-        dsp=used.dsp,
-        bram36=used.bram36,
-        carry=used.carry,
-        cells=used.cells,
-        adder_cost=design["adder_cost"],
-        latency_cycles=design["latency_cycles"],
-        latency_ns=design["latency_cycles"] * params.clock_ns,
-        ii=design["ii"],
+        **used.counts(),
+        **_verilog.pipeline(folder, params),
         fmax_mhz=timing.fmax_mhz,
         power_mw=power.dynamic_mw,
         notes=tuple(notes),

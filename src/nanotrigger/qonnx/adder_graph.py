@@ -11,10 +11,12 @@ from alkaid.converter.plugin import ALIRTracerPluginBase
 from alkaid.trace import FVArray, HWConfig
 
 from nanotrigger.errors import ExportError
-from nanotrigger.qonnx.graph import QUANTISERS, Graph, where
-from nanotrigger.qonnx.operators import HOST, OPERATORS, Walk, split
+from nanotrigger.qonnx.graph import FLOAT_QUANTISERS, QUANTISERS, Graph, where
+from nanotrigger.qonnx.movers import MOVERS, split
+from nanotrigger.qonnx.operators import HOST, OPERATORS
 from nanotrigger.qonnx.quantisers import kif, quantise, quantiser
 from nanotrigger.qonnx.symbolic import Exact, Tensor, power_of_two
+from nanotrigger.qonnx.walk import Walk
 
 REMEDY = "quantise it in the model, or give its format as in input: fixed<16,6>."
 
@@ -25,9 +27,9 @@ def input_port(graph: Graph) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray],
     The port holds what the model's own quantiser makes of the input. Raises ExportError if there is none.
     """
     readers = graph.readers.get(graph.input, [])
-    if len(readers) != 1 or readers[0].op_type not in ("Quant", "IntQuant"):
+    if len(readers) != 1 or readers[0].op_type not in FLOAT_QUANTISERS:
         kinds = ", ".join(node.op_type for node in readers) or "nothing"
-        raise ExportError(f"input {graph.input} is read by {kinds}, not by one Quant: {REMEDY}")
+        raise ExportError(f"input {graph.input} is read by {kinds}, not by one quantiser: {REMEDY}")
     grid, output = quantiser(graph, readers[0])
     step = np.broadcast_to(grid.step, graph.shape)
     scale = np.ones(graph.shape) if power_of_two(step) else step
@@ -106,7 +108,7 @@ class QONNXTracer(ALIRTracerPluginBase):
         if self.cut.name != graph.output:
             tail = graph.part(self.cut.name, graph.output).graph.node
             self.notes.append(f"left to the host: {', '.join(node.op_type for node in tail)}")
-        if not self._quantised(walk):
+        if not any(node.op_type in QUANTISERS and node.input[0] != graph.input for node in graph.nodes):
             raise ExportError("the model has no quantiser behind its input: it is a float model. Quantise it before.")
         return {graph.output: self.cut.value}, [graph.output]
 
@@ -143,7 +145,7 @@ class QONNXTracer(ALIRTracerPluginBase):
         """Run a node of constants; what a quantiser makes of them keeps its scale, wherever it is moved."""
         graph, output = walk.graph, node.output[0]
         graph.constants[output] = graph.run(node, graph.constants)
-        if node.op_type in ("Quant", "IntQuant", "BipolarQuant"):
+        if node.op_type in FLOAT_QUANTISERS:
             scale = graph.constants[node.input[1]].astype(np.float64)
             if not power_of_two(scale):
                 walk.grids[output] = np.broadcast_to(scale, graph.constants[output].shape)
@@ -161,22 +163,3 @@ class QONNXTracer(ALIRTracerPluginBase):
                 seen += following
                 behind += following
         return not any(n.op_type in (*QUANTISERS, "MatMul", "Conv", "Gemm") for n in seen)
-
-    def _quantised(self, walk: Walk) -> bool:
-        return any(node.op_type in QUANTISERS and node.output[0] != self.port for node in walk.graph.nodes)
-
-
-MOVERS = (
-    "Reshape",
-    "Flatten",
-    "Transpose",
-    "Squeeze",
-    "Unsqueeze",
-    "Gather",
-    "Slice",
-    "Pad",
-    "Cast",
-    "Identity",
-    "Dropout",
-)
-"""Operators that only move or keep the elements of their first input."""

@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from nanotrigger.qonnx.graph import Graph
 
 
-def hawq_layer_bops(
-    inputs: int, outputs: int, activation_bits: float, weight_bits: float, density: float = 1.0
-) -> float:
+def hawq_layer_bops(inputs: int, outputs: int, activation_bits: Any, weight_bits: Any, density: float = 1.0) -> Any:
     """BOPs of one dense layer: m n (p b_a b_w + b_a + b_w + log2 n), with n inputs, m outputs (2304.06745).
 
-    Widths include the sign; density p is the share of weights and biases that are not zero.
+    Widths, numbers or arrays, include the sign; density p is the share of weights and biases that are not zero.
     """
     return (
         inputs * outputs * (density * activation_bits * weight_bits + activation_bits + weight_bits + math.log2(inputs))
@@ -31,6 +29,11 @@ def hawq_layer_bops(
 def _with_sign(layer: Dense) -> tuple[np.ndarray, np.ndarray]:
     """Widths with sign of inputs (in,) and weights (in, out), zero where pruned."""
     return np.broadcast_to(layer.input.width, len(layer.weight)), layer.widths("weight")
+
+
+def _density(layer: Dense) -> float:
+    """Share of a layer's weights and biases that are not zero."""
+    return float((np.concatenate([layer.weight_bits.ravel(), layer.bias_bits.ravel()]) > 0).mean())
 
 
 def hawq_bops(network: FixedPointNetwork) -> float:
@@ -43,13 +46,13 @@ def hawq_bops(network: FixedPointNetwork) -> float:
     for layer in network.layers:
         b_a, b_w = _with_sign(layer)
         inputs, outputs = layer.weight.shape
-        parameters = np.concatenate([layer.weight_bits.ravel(), layer.bias_bits.ravel()])
         alive = layer.weight_bits > 0
         # within the living weights every product has its own widths; the density scales their mean product
         mean_product = float((b_a[:, None] * b_w)[alive].mean()) if alive.any() else 0.0
-        density = float((parameters > 0).mean())
         mean_weight = float(b_w[alive].mean()) if alive.any() else 0.0
-        total += inputs * outputs * (density * mean_product + float(b_a.mean()) + mean_weight + math.log2(inputs))
+        total += (
+            inputs * outputs * (_density(layer) * mean_product + float(b_a.mean()) + mean_weight + math.log2(inputs))
+        )
     return total
 
 
@@ -76,11 +79,17 @@ def ebops(network: FixedPointNetwork) -> int:
 
 def weight_bits_histogram(layers: Sequence[Dense]) -> list[dict[str, int]]:
     """Per layer, how many weights have each width (sign included, zero where pruned)."""
-    rows = []
-    for layer in layers:
-        widths, counts = np.unique(_with_sign(layer)[1], return_counts=True)
-        rows.append({str(int(w)): int(c) for w, c in zip(widths, counts, strict=True)})
-    return rows
+    return [_histogram(_with_sign(layer)[1]) for layer in layers]
+
+
+def activation_bits_histogram(layers: Sequence[Dense]) -> list[dict[str, int]]:
+    """Per layer, how many of its inputs have each width (sign included, zero where pruned)."""
+    return [_histogram(_with_sign(layer)[0]) for layer in layers]
+
+
+def _histogram(bits: np.ndarray) -> dict[str, int]:
+    widths, counts = np.unique(bits, return_counts=True)
+    return {str(int(w)): int(c) for w, c in zip(widths, counts, strict=True)}
 
 
 def layer_formats(network: FixedPointNetwork) -> list[dict[str, int | str | None]]:
@@ -132,7 +141,9 @@ def summary(network: FixedPointNetwork) -> dict[str, Any]:
         "mean_activation_bits": float(np.concatenate([b for b, _ in widths]).mean()),
         "layer_weight_bits": [float(b.max()) for _, b in widths],
         "layer_activation_bits": [float(b.max()) for b, _ in widths],
+        "layer_density": [_density(layer) for layer in network.layers],
         "weight_bits_histogram": weight_bits_histogram(network.layers),
+        "activation_bits_histogram": activation_bits_histogram(network.layers),
         "bops_hawq": hawq_bops(network),
         "bops_qonnx": qonnx_bops(network),
         "ebops": ebops(network),

@@ -18,7 +18,10 @@ from qonnx.transformation.qcdq_to_qonnx import QCDQToQuant
 from nanotrigger.errors import ExportError
 from nanotrigger.qonnx.export import QONNX_DOMAIN, TRACED
 
-QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+FLOAT_QUANTISERS = ("Quant", "IntQuant", "BipolarQuant")
+"""What makes fixed-point numbers of any numbers."""
+
+QUANTISERS = (*FLOAT_QUANTISERS, "Trunc")
 
 KEPT = [*QUANTISERS, "QuantizeLinear", "DequantizeLinear"]
 """What folding of constants leaves alone, since it tells a grid."""

@@ -14,9 +14,9 @@ from alkaid.trace import FVArray
 from nanotrigger.errors import ExportError
 from nanotrigger.qonnx.fixed_point import Quantiser
 from nanotrigger.qonnx.graph import Graph, attributes, where
-from nanotrigger.qonnx.operators import Walk
 from nanotrigger.qonnx.requantise import build
 from nanotrigger.qonnx.symbolic import Exact, Floating, power_of_two
+from nanotrigger.qonnx.walk import Walk
 
 ALKAID = {"FLOOR": "TRN", "ROUND": "RND_CONV", "HALF_EVEN": "RND_CONV"}
 """QONNX rounding modes that alkaid builds itself."""

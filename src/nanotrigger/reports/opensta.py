@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanotrigger.errors import ToolError
+from nanotrigger.reports._text import read_report
 
 NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 COLUMNS = ("Internal", "Switching", "Leakage", "Total")
@@ -31,7 +32,7 @@ def worst_slack_ns(path: Path) -> float:
 
     Raises ToolError if no path is constrained.
     """
-    found = re.findall(rf"^worst slack ({NUMBER})$", _text(path), re.M)
+    found = re.findall(rf"^worst slack ({NUMBER})$", read_report(path), re.M)
     if len(found) != 1:
         raise ToolError(f"{path}: holds {len(found)} worst slacks; one was expected: is any path constrained?")
     return float(found[0])
@@ -39,7 +40,7 @@ def worst_slack_ns(path: Path) -> float:
 
 def design_power(path: Path) -> Power:
     """Power of the whole design: the row 'Total' of the table by groups. Raises ToolError if it is not the only one."""
-    text = _text(path)
+    text = read_report(path)
     _header(path, text, r"^Group")
     rows = re.findall(rf"^Total +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER}) +{NUMBER}%$", text, re.M)
     if len(rows) != 1:
@@ -49,17 +50,10 @@ def design_power(path: Path) -> Power:
 
 def instance_power(path: Path) -> dict[str, Power]:
     """Power of each listed instance. Raises ToolError if there is no such table."""
-    text = _text(path)
+    text = read_report(path)
     _header(path, text, r"^ ")
     rows = re.findall(rf"^ +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER}) (\S+)$", text, re.M)
     return {name: _power(path, numbers) for *numbers, name in rows}
-
-
-def _text(path: Path) -> str:
-    try:
-        return Path(path).read_text(errors="replace")
-    except OSError as error:
-        raise ToolError(f"{path}: OpenSTA left no report ({error.strerror})") from None
 
 
 def _header(path: Path, text: str, start: str) -> None:

@@ -8,6 +8,7 @@ as public projects keep them. Versal's layout is another and is refused.
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nanotrigger.errors import ToolError
 from nanotrigger.reports._text import decimal, read_report, sections, table, whole
@@ -32,6 +33,10 @@ class Utilisation:
     bram36: float
     uram: int
     cells: dict[str, int]
+
+    def counts(self) -> dict[str, Any]:
+        """What of it a ResourceRecord holds, by its names."""
+        return {key: getattr(self, key) for key in ("lut", "ff", "dsp", "bram36", "carry", "cells")}
 
 
 def read_utilisation(path: Path) -> Utilisation:

@@ -130,7 +130,7 @@ def members(kind: torch.Tensor, *kinds: int) -> torch.Tensor:
 
 
 def activation_reach(h: torch.Tensor, bits: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
-    """Range, scale or largest power of two of the activations of h (models, jets, units), sums before the ReLU.
+    """Range, scale or largest power of two of the activations of h (models, units, jets), sums before the ReLU.
 
     Returns (models, 1, 1). The range of fixed-point ReLUs is that of `activation_range`; the largest power of two has the
     smallest absolute error; scales are those of binary and ternary parameters.
@@ -204,6 +204,6 @@ class _Activations(torch.autograd.Function):
 def mixed_codes(h: torch.Tensor, bits: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
     """Activations as whole numbers in units of `activation_unit`: 0 to 2^bits - 1; -1 and 1; -1 to 1; or 0, 1, 2, 4, ...
 
-    h: (models, jets, units) in those units, before the ReLU, `activation_offset` already added. bits, kind: (models, 1, 1).
+    h: (models, units, jets) in those units, before the ReLU, `activation_offset` already added. bits, kind: (models, 1, 1).
     """
     return _Activations.apply(h, bits, kind)

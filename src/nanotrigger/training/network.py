@@ -7,10 +7,12 @@ saved and exported is one and the same network of quantised weights, products, s
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +23,12 @@ from nanotrigger.qonnx.kinds import FIXED, KINDS, POWER, Format, LayerFormat
 from nanotrigger.results.records import replace_when_whole
 from nanotrigger.training import kinds
 from nanotrigger.training.quantisers import (
-    activation_codes,
+    Grid,
+    activation_levels,
     activation_range,
+    on_grid,
     power_of_two_range,
     quantise_inputs,
-    quantise_weights,
     weight_range,
 )
 
@@ -35,8 +38,11 @@ EPSILON = 1e-5
 
 PARAMETERS = ("weight", "bias")
 
-CELLS = 2**22
-"""Activations of one layer that are held at a time where nothing is learnt."""
+
+def cells(device: torch.device) -> int:
+    """Activations of one layer that are worked on at a time: on a processor few enough for its cache, elsewhere enough
+    to keep an accelerator busy with one call after the other."""
+    return 2**20 if device.type == "cpu" else 2**28
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,11 @@ class Widths:
         return cls(input_bits, (bits,) * layers, (bits,) * (layers - 1))
 
     @classmethod
+    def leaving(cls, weights: Sequence[int], extra: int, input_bits: int) -> "Widths":
+        """A width for each layer's weights and biases; the activations that leave it have `extra` bits more."""
+        return cls(input_bits, tuple(weights), tuple(bits + extra for bits in weights[:-1]))
+
+    @classmethod
     def of(cls, input_bits: int, formats: Sequence[LayerFormat]) -> "Widths":
         """Any kind of quantiser in every place."""
         weights = tuple(layer.kernel.bits for layer in formats)
@@ -79,6 +90,14 @@ class Widths:
 
 def _column(values: Sequence[float]) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1)
+
+
+def _affine(h: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Sums of a layer, (models, out, jets). h: (models, in, jets); w: (models, in, out); b: (models, 1, out).
+
+    Jets last: the few outputs of a layer then are the rows of its matrices and not their columns.
+    """
+    return torch.baddbmm(b.transpose(1, 2), w.transpose(1, 2), h)
 
 
 class BatchedMLP(torch.nn.Module):
@@ -111,6 +130,8 @@ class BatchedMLP(torch.nn.Module):
         """Whether batch normalisation uses the running statistics in training too."""
         self.effective: list[torch.Tensor] = []
         """Weights of the last training pass as they act: masked and folded, not yet rounded."""
+        self._known: dict[str, Any] = {}
+        """What follows from widths and ranges, which do not change while a network is in training mode."""
         pairs, models = list(pairwise(self.sizes)), len(widths)
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.weights = torch.nn.ParameterList(
@@ -175,13 +196,35 @@ class BatchedMLP(torch.nn.Module):
 
         Returns logits (models, jets, classes).
         """
-        if self.quantised:
-            x = quantise_inputs(x, float(self.input_bits), self.input_step())
-        h, step = x.expand(self.models, -1, -1), 1.0
+        return self.logits(self.inputs(x))
+
+    def inputs(self, x: torch.Tensor) -> torch.Tensor:
+        """What the first layers read of jets x: on the grid of the inputs, where there is one."""
+        return quantise_inputs(x, float(self.input_bits), self.input_step()) if self.quantised else x
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """`forward` for jets that went through `inputs`."""
+        h, step = self._stacked(x), 1.0
         self.effective = []
         for layer in range(self.layers):
             h, step = self._layer(layer, h, step, layer == self.layers - 1)
-        return h
+        return h.transpose(1, 2)
+
+    def _stacked(self, x: torch.Tensor) -> torch.Tensor:
+        """Jets as activations, (models, features, jets)."""
+        return x.transpose(-1, -2).expand(self.models, -1, -1)
+
+    def _constant(self, name: str, value: Callable[..., Any], *buffers: str) -> Any:
+        """value(*buffers), worked out anew only where it can have changed."""
+        if not self.training:
+            return value(*(getattr(self, buffer) for buffer in buffers))
+        if name not in self._known:
+            self._known[name] = value(*(getattr(self, buffer) for buffer in buffers))
+        return self._known[name]
+
+    def train(self, mode: bool = True) -> "BatchedMLP":
+        self._known.clear()
+        return super().train(mode)
 
     def _layer(
         self, layer: int, h: torch.Tensor, step: torch.Tensor | float, last: bool
@@ -191,31 +234,43 @@ class BatchedMLP(torch.nn.Module):
         if self.training:
             self.effective.append(w)
         if not self.quantised:
-            h = torch.baddbmm(b, h, w)
+            h = _affine(h, w, b)
             return (h if last else torch.relu(h)), 1.0
         w, b = self._rounded(layer, w, b)
         if last:
-            return torch.baddbmm(b, h, w * step), 1.0
+            return _affine(h, w * step, b), 1.0
         # all scales are powers of two: moving them into the small weights changes no bit of the large activations
-        bits, reach = getattr(self, f"activation_bits{layer}"), getattr(self, f"activation_range{layer}")
         if self.mixed:
-            kind = getattr(self, f"activation_kind{layer}")
-            unit = kinds.activation_unit(bits, reach, kind)
-            h = torch.baddbmm(b / unit + kinds.activation_offset(kind), h, w * (step / unit))
-            return kinds.mixed_codes(h, bits, kind), unit
-        h = torch.baddbmm(b / reach + torch.exp2(-1 - bits), h, w * (step / reach))
-        return activation_codes(h, bits), reach * torch.exp2(-bits)
+            unit, offset, kind = self._constant(
+                f"activation{layer}",
+                lambda bits, reach, kind: (
+                    kinds.activation_unit(bits, reach, kind),
+                    kinds.activation_offset(kind),
+                    kind,
+                ),
+                *(f"activation_{what}{layer}" for what in ("bits", "range", "kind")),
+            )
+            h = _affine(h, w * (step / unit), b / unit + offset)
+            return kinds.mixed_codes(h, getattr(self, f"activation_bits{layer}"), kind), unit
+        inverse, half, levels, unit = self._constant(
+            f"activation{layer}",
+            lambda bits, reach: (1 / reach, torch.exp2(-1 - bits), torch.exp2(bits), reach * torch.exp2(-bits)),
+            f"activation_bits{layer}",
+            f"activation_range{layer}",
+        )
+        h = _affine(h, w * (step * inverse), torch.addcmul(half, b, inverse))
+        return activation_levels(h, levels), unit
 
     def _rounded(self, layer: int, w: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Weights and biases of a layer on their grids."""
-        bits = getattr(self, f"weight_bits{layer}")
-        reaches = (getattr(self, f"{name}{layer}") for name in ("weight_range", "bias_range"))
         if self.mixed:
             formats = [
                 [getattr(self, f"{name}_{what}{layer}") for what in ("bits", "range", "kind")] for name in PARAMETERS
             ]
             return tuple(kinds.quantise_parameters(v, *given) for v, given in zip((w, b), formats, strict=True))
-        return tuple(quantise_weights(v, bits, reach) for v, reach in zip((w, b), reaches, strict=True))
+        names = (f"{name}{layer}" for name in ("weight_range", "bias_range"))
+        grids = (self._constant(name, Grid.of, f"weight_bits{layer}", name) for name in names)
+        return tuple(on_grid(v, grid) for v, grid in zip((w, b), grids, strict=True))
 
     def _folded(self, layer: int, h: torch.Tensor, step: torch.Tensor | float) -> tuple[torch.Tensor, torch.Tensor]:
         """Weights and biases of a layer, masked, and with its batch normalisation folded in."""
@@ -238,11 +293,38 @@ class BatchedMLP(torch.nn.Module):
     @staticmethod
     def _statistics(w: torch.Tensor, h: torch.Tensor, step: torch.Tensor | float) -> tuple[torch.Tensor, torch.Tensor]:
         """Variance and mean over the jets, (models, 1, out), of what a layer gives before its normalisation."""
-        return torch.var_mean(torch.bmm(h, w * step), 1, correction=0, keepdim=True)
+        moments = torch.var_mean(torch.bmm((w * step).transpose(1, 2), h), 2, correction=0, keepdim=True)
+        return tuple(m.transpose(1, 2) for m in moments)
+
+    @property
+    def device(self) -> torch.device:
+        return self.input_peak.device
 
     def rows(self) -> int:
         """Jets that are evaluated at a time, so that memory does not grow with the dataset."""
-        return max(1, CELLS // (self.models * max(self.sizes)))
+        return max(1, cells(self.device) // (self.models * max(self.sizes)))
+
+    def parts(self, jets: int) -> "list[tuple[slice, BatchedMLP]]":
+        """The stack in as few parts as let the activations of a layer for so many jets stay in a processor's cache.
+
+        Each is a stack of its own that shares its memory with this one: what one learns the other has learnt.
+        """
+        most = max(1, cells(self.device) // (jets * max(self.sizes)))
+        count = math.ceil(self.models / most)
+        bounds = [round(i * self.models / count) for i in range(count + 1)]
+        return [(slice(a, b), self._part(slice(a, b))) for a, b in pairwise(bounds)]
+
+    def _part(self, models: slice) -> "BatchedMLP":
+        if models == slice(0, self.models):
+            return self
+        part = copy(self)
+        part.effective, part._known = [], {}
+        part._buffers = {name: buffer[models] if buffer.ndim else buffer for name, buffer in self._buffers.items()}
+        part._modules = {
+            name: torch.nn.ParameterList(p.data[models] for p in parameters)
+            for name, parameters in self._modules.items()
+        }
+        return part
 
     @torch.no_grad()
     def calibrate(self, x: torch.Tensor, statistics: bool = False) -> None:
@@ -252,9 +334,7 @@ class BatchedMLP(torch.nn.Module):
         those of x as well.
         """
         self.eval()
-        if self.quantised:
-            x = quantise_inputs(x, float(self.input_bits), self.input_step())
-        h, step = x.expand(self.models, -1, -1), 1.0
+        h, step = self._stacked(self.inputs(x)), 1.0
         for layer in range(self.layers):
             last = layer == self.layers - 1
             if self.batch_norm and statistics:
@@ -267,12 +347,12 @@ class BatchedMLP(torch.nn.Module):
                     getattr(self, f"{name}_range{layer}").copy_(self._parameter_range(layer, name, value))
                 w, b = self._rounded(layer, w, b)
             if self.quantised and not last:
-                seen = torch.baddbmm(b, h, w * step)
+                seen = _affine(h, w * step, b)
                 bits = getattr(self, f"activation_bits{layer}")
                 if self.mixed:
                     reach = kinds.activation_reach(seen, bits, getattr(self, f"activation_kind{layer}"))
                 else:
-                    reach = activation_range(torch.relu(seen), bits)
+                    reach = activation_range(seen.relu_(), bits)
                 getattr(self, f"activation_range{layer}").copy_(reach)
             h, step = self._layer(layer, h, step, last)
 
