@@ -101,10 +101,10 @@ def best_range(
 ) -> torch.Tensor:
     """Power-of-two range with which quantised values are nearest to the values, (models, 1, 1).
 
-    values: (models, rows, columns); quantise(reach): what they become with a range, a new tensor. Tried are the smallest
-    range that holds the largest value and its first `halvings` halves, until one is worse than the one before: steps shrink
-    with the range, and what saturates grows ever faster. The mean error to that power decides: few bits are better spent on
-    many values than on the rare large ones, which saturate.
+    values: (models, rows, columns); quantise(reach): what they become with a range, which is overwritten. Tried are the
+    smallest range that holds the largest value and its first `halvings` halves, until one is worse than the one before:
+    steps shrink with the range, and what saturates grows ever faster. The mean error to that power decides: few bits are
+    better spent on many values than on the rare large ones, which saturate.
     """
     norm = partial(torch.linalg.vector_norm, dim=(1, 2), keepdim=True)
     reach = best = power_of_two_range(norm(values, torch.inf))
@@ -133,10 +133,11 @@ def activation_range(h: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
     """
 
     highest, half = torch.exp2(bits) - 1, torch.full_like(bits, 0.5)
+    again = torch.empty_like(h)
 
     def quantised(reach: torch.Tensor) -> torch.Tensor:
         step = reach * torch.exp2(-bits)
-        return torch.addcmul(half, h, 1 / step).floor_().clamp_(max=highest).mul_(step)
+        return torch.addcmul(half, h, 1 / step, out=again).floor_().clamp_(max=highest).mul_(step)
 
     return best_range(h, quantised, power=1)
 
