@@ -1,9 +1,9 @@
 """What every method promises, for all of them: found by listing the package, so a new one is tested the day it is added."""
 
 import csv
-import json
 import dataclasses
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path

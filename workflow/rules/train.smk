@@ -18,14 +18,9 @@ rule prepare:
     wildcard_constraints:
         artifact=r"[^/]+\.[a-z]+",
     resources:
-<<<<<<< HEAD
         mem_mb=memory(3000),
-        runtime=60,
-        gpu=lambda wildcards: gpus(wildcards) if find_step(wildcards).data else 0,
-=======
-        mem_mb=3000,
         runtime=720,
->>>>>>> autoq
+        gpu=lambda wildcards: gpus(wildcards) if find_step(wildcards).data else 0,
     params:
         # the step's own keys, so that no other key reruns it
         values=lambda wildcards: PLAN.stanzas[wildcards.stanza].keys(
