@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -101,7 +102,8 @@ def test_qonnx_file_equals_predict(trained, toy, tmp_path):
     x = outliers(toy.standardised("test").x)
     for job in jobs:
         path = tmp_path / f"{job.seed}.onnx"
-        module.export(job.folder, "qonnx", path, {"model": job.model})
+        costs = module.export(job.folder, "qonnx", path, {"model": job.model})
+        assert json.loads(json.dumps(costs, allow_nan=False)), "they become a file"
         outputs, _ = execute(path, x)
         assert compare(outputs, module.predict(job.folder, x), str(job)) == 0
         assert len(np.unique(outputs, axis=0)) > len(toy.test.x) / 4, "a constant network proves nothing"

@@ -63,7 +63,7 @@ def multiplication(bits: np.ndarray | float) -> np.ndarray:
 
 def memory(bits: float) -> float:
     """pJ of reading, or writing, all of a memory that holds so many bits."""
-    return 0.3125 * bits * (bits / 2**18) ** 0.5
+    return 0.3125 * float(bits) * (float(bits) / 2**18) ** 0.5
 
 
 def _span(numbers: Numbers) -> np.ndarray:
