@@ -192,7 +192,7 @@ def test_a_width_out_of_range_names_key_and_model(method, value, tmp_path):
 def test_a_training_that_diverges_names_the_model_and_leaves_nothing(method, toy, tmp_path):
     if "learning_rate" not in fields_of(method):
         pytest.skip("this method has no learning rate to diverge with")
-    model = rf"(teacher of )?{method} \(seed 0\)|{method}"
+    model = rf"(teacher of |candidate \d+ of )?{method} \(seed 0\)|{method}"
     with pytest.raises(
         NanotriggerError, match=rf"^({model}): the loss is not a number after epoch \d+. Lower its learn"
     ):

@@ -274,7 +274,7 @@ def test_a_killed_search_goes_on_to_the_same_model(toy, tmp_path):
     assert undisturbed.wait(240) == 0, undisturbed.stdout.read()
     killed = start(tmp_path / "killed", data)
     journal = tmp_path / "killed/checkpoints/study.log"
-    while not (journal.is_file() and len(list(journal.parent.glob("qe_candidate_*.safetensors"))) and has(journal, 4)):
+    while not (journal.is_file() and len(list(journal.parent.glob("candidate_*.safetensors"))) and has(journal, 4)):
         assert killed.poll() is None, killed.stdout.read()
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
@@ -295,7 +295,7 @@ def has(journal, trials):
 
 def test_a_search_that_diverges_names_the_candidate_and_leaves_nothing(toy, tmp_path):
     with pytest.raises(
-        NanotriggerError, match=r"^qe, candidate \d+ \(seed 0\): the loss is not a number after epoch \d"
+        NanotriggerError, match=r"^candidate \d+ of qe \(seed 0\): the loss is not a number after epoch \d"
     ):
         run(toy, job(tmp_path, learning_rate=1e30))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

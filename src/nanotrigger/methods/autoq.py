@@ -181,7 +181,7 @@ def measure(data, job: Job, steps: Sequence[int]):
                 if not (numbers := [number for number in group if number in alive]):
                     continue
                 own = params.model_copy(update={"hidden": hidden})
-                names = [replace(job, model=f"{job.model}, candidate {number}", params=own) for number in numbers]
+                names = [replace(job, model=f"candidate {number} of {job.model}", params=own) for number in numbers]
                 formats = [params.formats_of(chosen[number]) for number in numbers]
                 network = mlp.build(data, names, [Widths.of(params.input_bits, form) for form in formats])
                 if hidden in trained:  # on from the rung before
