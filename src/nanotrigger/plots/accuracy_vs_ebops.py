@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import accuracy_points, legends_outside, published_points, together
+from nanotrigger.plots._style import accuracy_points, published_points, together
 from nanotrigger.results.beside import published_beside
 from nanotrigger.results.comparability import Ours, our_dataset
 
@@ -28,6 +28,5 @@ def plot(plan, inputs):
     published = published_beside(plan, Path(inputs.published), Ours(our_dataset(plan)), "ebops")
     published_points(ax, published, "ebops")
     ax.set_xlabel("EBOPs")
-    legends_outside(figure, [ax])
     numbers = table[["model", "method", "seed", "ebops", "accuracy", "accuracy_low", "accuracy_high"]]
     return figure, together([numbers.assign(published=False), published.assign(published=True)])
