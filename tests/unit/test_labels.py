@@ -13,7 +13,16 @@ import pandas as pd
 from matplotlib.text import Text
 
 from nanotrigger.plots import _labels
-from nanotrigger.plots._style import COLUMN, SMALLEST, STYLE, WIDTH, accuracy_points, smallest_text
+from nanotrigger.plots._style import (
+    COLUMN,
+    SMALLEST,
+    STYLE,
+    WIDTH,
+    accuracy_points,
+    legends_outside,
+    published_points,
+    smallest_text,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +124,25 @@ def test_smallest_text_is_as_printed():
     axes.text(0, 0, "x", fontsize=5)
     assert smallest_text(figure) == pytest.approx(5 * COLUMN / WIDTH)
     assert SMALLEST * COLUMN / WIDTH >= 6
+
+
+def test_the_legend_names_differences_and_exceptions():
+    rows = pd.DataFrame(
+        {
+            "lut": [10, 20, 30, 40],
+            "accuracy": [0.7] * 4,
+            "standing": ["comparable", "excepted", "grey", "grey"],
+            "differs": [None, None, "part", "stage, part"],
+            "despite": [None, "clock", None, "dataset"],
+        }
+    )
+    figure, axes = drawn([15], [0.7], ["ours"])
+    published_points(axes, rows, "lut")
+    legends_outside(figure)
+    ours, below = ([text.get_text() for text in legend.get_texts()] for legend in figure.legends)
+    assert ours == ["m"] and below == [
+        "published, comparable",
+        "published, compared despite: clock",
+        "published, not comparable: part or stage\n(some shown at all only by an exception: dataset)",
+    ]
+    assert {line.get_markerfacecolor() for line in axes.lines if "published" in str(line.get_label())} == {"none"}

@@ -141,6 +141,13 @@ def test_what_is_not_in_this_run_says_so(published):
     )
 
 
+def test_networks_of_another_size_are_named(published):
+    run = plan(["float", "int_l1"], models={"float": {"hidden": [8, 6]}})
+    notes = filled("hawq_ablation", run, published)[1].notes
+    assert "Unlike the paper's, of our networks FP32 have 8-6 hidden units." in notes
+    assert not any("Unlike" in n for n in filled("hawq_ablation", plan(["float", "int_l1"]), published)[1].notes)
+
+
 def test_one_flow_fills_a_column(published):
     """The flow that counted most; of equals the one that goes furthest; what it did not count stays empty."""
     run = plan(["q6", "qe"])

@@ -61,6 +61,8 @@ def draw(name: str, plan: Plan, inputs: Any, outputs: Any) -> None:
     """Draw one figure as PNG and PDF, with its numbers as CSV beside it."""
     plt.style.use([mplhep.style.ROOT, STYLE])
     figure, numbers = importlib.import_module(f"nanotrigger.plots.{name}").plot(plan, inputs)
+    if not figure.legends and not any(ax.get_legend() for ax in figure.axes):
+        legends_outside(figure)
     place_labels(figure)
     size = f"smallest text {smallest_text(figure):.1f} pt at a width of {COLUMN} in"
     for path, options in (
@@ -117,15 +119,21 @@ def published_points(axes: Any, rows: Any, x: str) -> None:
         part = rows[rows.standing == word]
         if not len(part):
             continue
-        column = {"excepted": "despite", "grey": "differs"}.get(word)
-        names = list(dict.fromkeys(n for cell in part[column].dropna() for n in cell.split(", "))) if column else []
+        differs, despite = (_names(part[column]) for column in ("differs", "despite"))
         label = {
             "comparable": "published, comparable",
-            "excepted": f"published, compared despite: {', '.join(names)}",
-            "grey": f"published, not comparable: {' or '.join(names)}",
+            "excepted": f"published, compared despite: {', '.join(despite)}",
+            "grey": f"published, not comparable: {' or '.join(differs)}",
         }[word]
+        if word == "grey" and despite:
+            label += f"\n(some shown at all only by an exception: {', '.join(despite)})"
         style = {"color": colour, "markerfacecolor": "none", "markersize": size, "linestyle": "", "zorder": 1}
         axes.plot(part[x].astype(float), part.accuracy.astype(float), marker=marker, label=label, **style)
+
+
+def _names(cells: Any) -> list[str]:
+    """All names in cells of names with commas, each once."""
+    return list(dict.fromkeys(name for cell in cells.dropna() for name in cell.split(", ")))
 
 
 def together(numbers: list[Any]) -> Any:
@@ -134,10 +142,10 @@ def together(numbers: list[Any]) -> Any:
     return table.astype({"seed": "Int64"})
 
 
-def legends_outside(figure: Any, axes: Any) -> None:
-    """Methods above the axes, published figures below them as a footnote, each once: no panel has room to spare."""
+def legends_outside(figure: Any) -> None:
+    """Legends of a figure that has none of its own: methods above the axes, published figures below, as its footnote."""
     found: dict[str, Any] = {}
-    for ax in axes:
+    for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     published = {label: handle for label, handle in found.items() if label.startswith("published")}

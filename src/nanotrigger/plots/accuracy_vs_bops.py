@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import WIDTH, accuracy_points, legends_outside, published_points, together
+from nanotrigger.plots._style import WIDTH, accuracy_points, published_points, together
 from nanotrigger.results.beside import published_beside
 from nanotrigger.results.comparability import Ours, our_dataset
 
@@ -33,5 +33,4 @@ def plot(plan, inputs):
         published_points(ax, published, "bops")
         numbers.append(published.rename(columns={"bops": f"bops_{definition}"}).assign(published=True))
         ax.set_xlabel(f"BOPs ({definition.upper()} definition)")
-    legends_outside(figure, axes)
     return figure, together(numbers)

@@ -14,15 +14,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import (
-    COLOURS,
-    SMALLEST,
-    accuracy_points,
-    legends_outside,
-    method_name,
-    published_points,
-    together,
-)
+from nanotrigger.plots._style import COLOURS, SMALLEST, accuracy_points, method_name, published_points, together
 from nanotrigger.results.beside import published_beside
 from nanotrigger.results.comparability import Ours, our_dataset
 from nanotrigger.results.fronts import RANGE, statement
@@ -52,7 +44,6 @@ def plot(plan, inputs):
     published = published_beside(plan, Path(inputs.published), Ours(our_dataset(plan)), "ebops")
     published_points(ax, published, "ebops")
     ax.set_xlabel("EBOPs (shaded: where fronts are compared)" if len(compared) else "EBOPs")
-    legends_outside(figure, [ax])
     figure.supxlabel(text, fontsize=SMALLEST, x=0.02, ha="left")
     columns = ["model", "method", "seed", "ebops", "accuracy", "accuracy_low", "accuracy_high", "on_front"]
     numbers = table.merge(points[["model", "on_front"]], on="model", how="left")[columns]

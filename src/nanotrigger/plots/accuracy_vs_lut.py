@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import WIDTH, accuracy_points, legends_outside, published_points, together
+from nanotrigger.plots._style import WIDTH, accuracy_points, published_points, together
 from nanotrigger.results.beside import published_beside
 from nanotrigger.results.comparability import Ours, our_dataset
 
@@ -41,5 +41,4 @@ def plot(plan, inputs):
             published_points(ax, published, "lut")
             numbers.append(published.assign(published=True, panel=f"{stage}, {part}"))
         ax.set_xlabel(f"LUTs ({stage.replace('_', ' ')}{', ' if part else ''}{part.partition('-')[0]})")
-    legends_outside(figure, axes[:, 0])
     return figure, together(numbers)

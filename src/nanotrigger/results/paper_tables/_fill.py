@@ -37,8 +37,8 @@ class Column:
 
 
 def count(value: float) -> str:
-    """A count with commas, as papers print them; means over seeds that are not whole with one digit."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    """A count with commas, as papers print them; small means over seeds that are not whole with one digit."""
+    return f"{value:,.0f}" if float(value).is_integer() or value >= 1000 else f"{value:,.1f}"
 
 
 def percent(value: float) -> str:
@@ -296,6 +296,8 @@ def general_notes(table: ModuleType, lines: Sequence[Line], plan: Plan, publishe
         )
     if any(c in (LUT_SHARE, DSP_SHARE) for c in table.COLUMNS):
         notes.append(f"Shares are of an xcvu9p ({XCVU9P['lut']:,} LUT, {XCVU9P['dsp']:,} DSP), ours as well.")
+    if other := _other_networks(table, lines, plan):
+        notes.append(f"Unlike the paper's, of our networks {other}.")
     missing = [line for line in lines if line.status.startswith("not in this run")]
     if missing:
         notes.append(f"Not in this run: {', '.join(line.row for line in missing)}.")
@@ -307,6 +309,18 @@ def general_notes(table: ModuleType, lines: Sequence[Line], plan: Plan, publishe
     ]
     notes += _not_shown(table, lines, published)
     return notes
+
+
+def _other_networks(table, lines, plan):
+    """Which rows have hidden layers of other sizes than the paper's, where those are known."""
+    sizes: dict[tuple[int, ...], list[str]] = {}
+    for line in lines:
+        hidden = getattr(plan.models[line.model].params, "hidden", None) if line.model in plan.models else None
+        if hidden is not None and tuple(hidden) != getattr(table, "HIDDEN", tuple(hidden)):
+            sizes.setdefault(tuple(hidden), []).append(line.row)
+    return "; ".join(
+        f"{', '.join(rows)} have {'-'.join(map(str, hidden))} hidden units" for hidden, rows in sizes.items()
+    )
 
 
 def _not_shown(table, lines, published):

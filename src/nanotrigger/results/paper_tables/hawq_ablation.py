@@ -12,6 +12,7 @@ from nanotrigger.results.paper_tables._fill import ACCURACY, BOPS, line_notes
 from nanotrigger.results.printing import Cell, Footnotes, Printed
 
 PAPER = "2304.06745"
+HIDDEN = (64, 32, 32)
 PRECISIONS = {"FP32": "float", "INT12": 12, "INT8": 8, "INT6": 6, "INT4": 4}
 VARIANTS = {"plain": "", "L1": "_l1", "BN": "_bn", "L1+BN": "_l1_bn"}
 _UNPRUNED = {"FP32": "16-64-32-32-5 MLP FP32", "INT8": "INT8 (8b input)"}
