@@ -47,10 +47,10 @@ def test_widths_of_every_method_are_drawn(tmp_path):
         path.write_text(json.dumps(content))
         paths.append(str(path))
     figure, table = weight_bits.plot(plan, SimpleNamespace(metrics=paths))
-    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
-    assert titles == ["float", "int_8", "hgq_1", "hgq_3"], "one of each method, and the ends of what is mixed"
+    rows = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
+    assert rows == ["float", "int_8", "hgq_1", "hgq_3"], "one of each method, and the ends of what is mixed"
     assert set(table.model) == set(plan.models)
-    heights = {round(patch.get_x() + 0.4): patch.get_height() for patch in figure.axes[2].patches if patch.get_height()}
+    heights = {round(patch.get_x() + 0.4): patch.get_height() for patch in figure.axes[4].patches if patch.get_height()}
     assert heights == {0: 5, 3: 2, 5: 1, 8: 4}
     activations = table[(table.model == "float") & (table.quantity == "activations")]
     assert activations["count"].tolist() == [16, 3]
