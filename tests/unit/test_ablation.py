@@ -15,6 +15,7 @@ from nanotrigger.config import load_config
 from nanotrigger.plan import make_plan
 from nanotrigger.plots import ablation, bit_allocation, precision_sweep, pruning, ptq_vs_qat
 from nanotrigger.qonnx import costs
+from nanotrigger.results.ablation import compared
 from nanotrigger.results.records import write_json
 from nanotrigger.training.network import BatchedMLP, Widths
 
@@ -82,7 +83,7 @@ def test_the_table_of_the_paper(tmp_path):
 
 def test_another_input_width_is_another_precision():
     plan = plan_of("qat")
-    assert ablation.compared(plan) == {}, "one recipe alone is no ablation"
+    assert compared(plan) == {}, "one recipe alone is no ablation"
     names = {m: plan.stanzas["qat"].module.precision(plan.models[m].params).name for m in ("qat_8", "qat_4")}
     assert names == {"qat_8": "INT8, 16-bit input", "qat_4": "INT4, 16-bit input"}
 

@@ -46,4 +46,4 @@ def test_64_models_of_16_seeds_on_830_000_jets():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     before, peak = (int(n) / 2**20 for n in done.stdout.split())
-    assert 0.1 < before < peak < 2.5, "the limit of the project is 4 GiB, with all that a job of the DAG has loaded"
+    assert 0.1 < before <= peak < 2.5, "the limit of the project is 4 GiB, with all that a job of the DAG has loaded"

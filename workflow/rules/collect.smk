@@ -98,18 +98,8 @@ rule compare_fronts:
             "results/statistics.py",
         ),
     output:
-        fronts=report(
-            f"{RESULTS}/tables/fronts.csv",
-            caption="../report/fronts.rst",
-            category="Tables",
-            labels={"table": "fronts"},
-        ),
-        compared=report(
-            f"{RESULTS}/tables/front_comparisons.csv",
-            caption="../report/front_comparisons.rst",
-            category="Tables",
-            labels={"table": "front_comparisons"},
-        ),
+        fronts=f"{RESULTS}/tables/fronts.csv",
+        compared=f"{RESULTS}/tables/front_comparisons.csv",
     log:
         logs("compare_fronts"),
     resources:

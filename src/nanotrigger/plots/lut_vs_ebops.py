@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS, method_name
+from nanotrigger.plots._style import COLOURS, MARKERS, SMALLEST, WIDTH, method_name
 
 needs = ("models", "hardware")
 
@@ -34,9 +34,9 @@ def plot(plan, inputs):
     table = table[table.ebops.notna() & (table.ebops > 0) & table.dsp.notna()]
     table = table.assign(lut_and_dsp=table.lut + LUT_PER_DSP * table.dsp, lut_fit=table.ebops**FIT)
     stages = list(table.stage.unique()) or ["nothing was synthesised"]
-    figure, axes = plt.subplots(1, len(stages), figsize=(5.2 * len(stages), 3.9), squeeze=False, sharey=True)
+    figure, axes = plt.subplots(len(stages), 1, figsize=(WIDTH, 3.9 * len(stages)), squeeze=False)
     methods = list(models.method.unique())
-    for ax, stage in zip(axes[0], stages, strict=True):
+    for ax, stage in zip(axes[:, 0], stages, strict=True):
         of_stage = table[table.stage == stage] if len(table) else table
         flows = list(of_stage.flow.unique())
         for (method, flow), rows in of_stage.groupby(["method", "flow"], sort=False):
@@ -52,7 +52,7 @@ def plot(plan, inputs):
             ax.plot(ends, ends, "-", color="grey", linewidth=1, label="LUT = EBOPs")
             ax.plot(ends, ends**FIT, "--", color="grey", linewidth=1, label=f"LUT = EBOPs$^{{{FIT}}}$ (2405.00645v3)")
             ax.set(xscale="log", yscale="log")
-            ax.legend(loc="upper left", fontsize=8)
+            ax.legend(loc="upper left", fontsize=SMALLEST)
         ax.set_xlabel(f"EBOPs ({stage.replace('_', ' ')})")
-    axes[0, 0].set_ylabel(f"LUTs + {LUT_PER_DSP} per DSP")
+        ax.set_ylabel(f"LUTs + {LUT_PER_DSP} per DSP")
     return figure, table[COLUMNS]

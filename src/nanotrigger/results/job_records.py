@@ -125,9 +125,12 @@ def _changed(file: Path, since: float) -> bool:
         return True
 
 
-def _script() -> str:
-    """Path of the script that runs, from the working folder where it lies below it."""
-    path = Path(sys.modules["__main__"].__file__)
+def _script() -> str | None:
+    """Path of the script that runs, from the working folder where it lies below it; None where it came from no file."""
+    name = getattr(sys.modules["__main__"], "__file__", None)
+    if name is None:
+        return None
+    path = Path(name)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

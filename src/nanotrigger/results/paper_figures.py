@@ -98,7 +98,8 @@ def listing(plan: Plan, items: Sequence[PaperFigure], made: Mapping[str, str], f
 
 def write_listing(plan: Plan, inputs: Any, outputs: Any) -> None:
     """Write the list as CSV and Markdown. Inputs `made` are the files of this run."""
-    folder = Path(outputs.csv).parents[1]
+    # where they were made; the list itself may be written elsewhere, as when a run is verified
+    folder = Path(inputs.made[0]).parents[1]
     files = [Path(f).relative_to(folder) for f in inputs.made]
     made = {str(file.with_suffix("")): str(file) for file in files}
     table = listing(plan, paper_figures(Path(inputs.entries)), made, folder)

@@ -93,7 +93,10 @@ def summary_table(models: pd.DataFrame, hardware: pd.DataFrame, accuracies: pd.D
     how |= {c: lambda column: column.sum(min_count=1) for c in counted}
     table = both.groupby(["model", "flow"], sort=False, dropna=False).agg(how).reset_index()
     keys = ["seeds", "accuracy", "accuracy_low", "accuracy_high"]
-    table = table.merge(accuracies[["model", *keys]], on="model", how="left")
+    # an empty table has no type of its own
+    table = table.astype({"model": object}).merge(
+        accuracies[["model", *keys]].astype({"model": object}), on="model", how="left"
+    )
     return table.reindex(columns=SUMMARY_COLUMNS)
 
 
@@ -171,7 +174,8 @@ def printed_summary(summary: pd.DataFrame, rows: pd.DataFrame, found: Sequence[S
     both = integers(both.drop(columns="differs").dropna(axis="columns", how="all"))
     text, footnotes = formatted(both), Footnotes()
     own = len(summary)
-    text.loc[own:, "accuracy"] = [published_accuracy(v) for v in rows.accuracy] if len(rows) else []
+    if len(rows):
+        text.loc[own:, "accuracy"] = [published_accuracy(v) for v in rows.accuracy]
     standing = [*[Standing("comparable")] * own, *found]
     back = {ours: theirs for theirs, ours in PUBLISHED_AS.items()} | {"bops_hawq": "bops"}
     cells = []
