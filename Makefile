@@ -1,4 +1,4 @@
-# quickstart | paper | synth | test | lint | bench: each first installs what it needs into .venv, from requirements.lock.
+# quickstart | paper | synth | verify | test | lint | bench: each first installs what it needs into .venv, from requirements.lock.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: quickstart paper synth test test-slow lint bench lock install asic-tools clean-environment
+.PHONY: quickstart paper synth verify test test-slow test-slurm lint bench lock install asic-tools clean-environment
 
 quickstart: install
 	$(BIN)/python -m nanotrigger.run --configfile config/quickstart.yaml --cores $(CORES)
@@ -18,11 +18,19 @@ paper: install .tools/debian/complete
 synth: install .tools/debian/complete
 	$(BIN)/python -m nanotrigger.synth '$(MODEL)' $(if $(INPUT),--input '$(INPUT)') $(if $(VECTORS),--vectors '$(VECTORS)') --flows '$(or $(FLOWS),rtl)' --cores $(CORES)
 
+# make verify RUN=quickstart: what was altered since the run ended
+verify: install
+	@$(BIN)/python -m nanotrigger.verify '$(or $(RUN),quickstart)'
+
 test: lint .tools/debian/complete
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+# on a cluster of one node that the test starts and stops (Debian: munge slurmctld slurmd slurm-client), by any user
+test-slurm: install
+	$(BIN)/python -m pytest -m slurm
 
 lint: install
 	$(BIN)/ruff check .

@@ -14,12 +14,15 @@ if RUN.dataset:
     include: "workflow/rules/data.smk"
 
 
+include: "workflow/rules/golden.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/emulate.smk"
 include: "workflow/rules/synthesize.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/papers.smk"
+include: "workflow/rules/provenance.smk"
 
 
 for rules_file in PLAN.config.custom_rules:
@@ -34,7 +37,8 @@ rule all:
 
 
 onstart:
-    Path(RESULTS, "tables/hardware_unfinished.csv").unlink(missing_ok=True)
+    for unfinished in ("tables/hardware_unfinished.csv", "report_unfinished.html"):
+        Path(RESULTS, unfinished).unlink(missing_ok=True)
 
 
 onerror:
@@ -42,3 +46,4 @@ onerror:
         PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED
     ):
         print(f"Designs so far, and what failed in the others: {table}")
+    print(f"Report of what there is: {report_unfinished()}")

@@ -12,6 +12,8 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 
+# as in the jobs of the DAG: tests run side by side, and sums of another number of threads are other numbers
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 

@@ -1,11 +1,12 @@
 """The configuration: pydantic models of config/*.yaml, from which its schema and reference are made."""
 
+import csv
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, ValidationError, model_validator
 
 from nanotrigger.data.classes import CLASSES
@@ -34,6 +35,11 @@ class PythiaDataset(StrictModel):
     source: Literal["pythia"] = Field(description="the generator")
     jets: PositiveInt = Field(description="number of jets, a fifth of each class")
     jets_per_job: PositiveInt = Field(2000, description="jets of one class that one job of the DAG generates")
+    jets_per_event: Literal[1, 2] = Field(1, description="1: the leading jet; 2: the two leading jets, in one split")
+    particles: int = Field(
+        0, ge=0, le=150, description="constituents kept per jet, hardest first, with 16 features each"
+    )
+    detector: bool = Field(True, description="a CMS-like detector response; without it, true visible particles")
     seed: int = Field(1, ge=0, description="seed of the generator")
     splits: Splits = Field(Splits(), description="train, validation and test")
 
@@ -50,10 +56,39 @@ class PythiaDataset(StrictModel):
                 )
         return self
 
+    def options(self) -> dict[str, Any]:
+        """What every job that generates jets is told, beside their number."""
+        return self.model_dump(mode="json", include={"seed", "jets_per_event", "particles", "detector"})
+
     def chunks(self) -> list[int]:
         """Jets of each job that generates one class."""
         per_class = self.jets // len(CLASSES)
         return [min(self.jets_per_job, per_class - start) for start in range(0, per_class, self.jets_per_job)]
+
+
+class PublishedSplits(StrictModel):
+    """How a published set is divided: as the papers do, or in a way of one's own."""
+
+    scheme: Literal["published", "stratified"] = Field(
+        "published",
+        description="published: test jets as in the papers, a fifth drawn with random_state 42 and without regard to class "
+        "(openml_42468, cernbox), or the val archive (zenodo); stratified: test_fraction of each class, which no published "
+        "figure may stand beside",
+    )
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of all jets for the test, of scheme stratified")
+    val_fraction: float = Field(
+        0.25,
+        gt=0,
+        lt=1,
+        description="share of the other jets on which models are chosen; 0.25 as in the hls4ml tutorial",
+    )
+    seed: int = Field(42, ge=0, description="seed of what the papers do not fix")
+
+    @model_validator(mode="after")
+    def _fixed(self):
+        if self.scheme == "published" and self.test_fraction != 0.2:
+            raise ValueError("test_fraction belongs to scheme: stratified; the published test jets are fixed")
+        return self
 
 
 class DownloadedDataset(StrictModel):
@@ -61,14 +96,43 @@ class DownloadedDataset(StrictModel):
 
     source: Literal["download"] = Field(description="a published file")
     name: str = Field(description="row of config/datasets.csv")
-    splits: Splits = Field(Splits(), description="train, validation and test")
+    path: str | None = Field(
+        None, description="a copy of your own: the file, or a folder with the set's files; checked like a download"
+    )
+    jets: PositiveInt | None = Field(
+        None, description="a random subset of that many jets, for quick studies; it is not the published set any more"
+    )
+    particles: PositiveInt | None = Field(
+        None,
+        le=150,
+        description="keep the first so many constituents of each jet as well (zenodo sets), as they lie there",
+    )
+    golden_model: str | None = Field(
+        None, description="a copy of your own of the published model that checks this set (config/models.csv)"
+    )
+    splits: PublishedSplits = Field(PublishedSplits(), description="train, validation and test")
 
     @model_validator(mode="after")
     def _known(self):
-        known = list(pd.read_csv(DATASETS_TABLE)["name"])
+        with DATASETS_TABLE.open(newline="") as file:  # not by pandas: its import is half the start of every job
+            table = list(csv.DictReader(file))
+        known = list(dict.fromkeys(row["name"] for row in table))
         if self.name not in known:
             raise ValueError(f"name = '{self.name}' is not in config/datasets.csv. {suggestion(self.name, known)}")
+        archives = any(row["name"] == self.name and row["format"] == "archive" for row in table)
+        if archives and self.splits.scheme != "published":
+            raise ValueError(f"splits.scheme: {self.name} has train and test jets in files of their own: use published")
+        if self.particles and not archives:
+            raise ValueError(f"particles: {self.name} holds no constituents; the zenodo sets do")
+        for key in ("path", "golden_model"):
+            if getattr(self, key) is not None and not Path(getattr(self, key)).exists():
+                raise ValueError(f"{key} = '{getattr(self, key)}' is not there")
         return self
+
+    @property
+    def as_published(self) -> bool:
+        """Whether these are the papers' jets: the whole set with the published test jets."""
+        return self.jets is None and self.splits.scheme == "published"
 
 
 DatasetStanza = Annotated[PythiaDataset | DownloadedDataset, Field(discriminator="source")]
@@ -82,6 +146,43 @@ class Skip(StrictModel):
     reason: str = Field(min_length=1, description="shown in the tables")
 
 
+DIFFERENCES = ("dataset", "metric", "stage", "part", "bops", "ebops", "clock", "encoder")
+"""What can keep a published figure from being comparable with ours; see nanotrigger.results.comparability."""
+
+Difference = Literal["dataset", "metric", "stage", "part", "bops", "ebops", "clock", "encoder"]
+
+
+class Compare(StrictModel):
+    """Published figures that are set beside ours although something differs."""
+
+    published: str = Field(
+        description="id, arXiv number or model in resources/published_results.csv, * matches anything"
+    )
+    despite: tuple[Difference, ...] = Field(
+        min_length=1, description=f"the differences that are accepted, of {', '.join(DIFFERENCES)}"
+    )
+    dataset: Name | None = Field(
+        None, description="only in runs on this key of datasets; must be given with `despite: [dataset]`"
+    )
+    reason: str = Field(min_length=1, description="shown in the footnote")
+
+    @model_validator(mode="after")
+    def _which_dataset(self):
+        if "dataset" in self.despite and self.dataset is None:
+            raise ValueError(
+                "dataset: is missing; name the key of datasets for which another dataset is accepted, so that a config "
+                "laid over this one does not inherit it"
+            )
+        return self
+
+
+class PaperTable(StrictModel):
+    """How a paper's table is filled from a run."""
+
+    rows: dict[str, str] = Field(default_factory=dict, description="row as printed: name of the model that fills it")
+    flow: Name | None = Field(None, description="flow of its hardware figures; the one that measured most if absent")
+
+
 class Run(StrictModel):
     """What a run selects from the definitions."""
 
@@ -91,6 +192,33 @@ class Run(StrictModel):
     flows: tuple[Name, ...] = Field((), description="keys of flows")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, description="seeds of the replicas of every model")
     skip: tuple[Skip, ...] = Field((), description="pairs of models and flows to leave out")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="what the batched engine trains on: cpu, cuda, cuda:1 ... or auto, a GPU where torch finds one",
+    )
+    compare: tuple[Compare, ...] = Field((), description="published figures to compare with although something differs")
+
+
+class ModelStanza(StrictModel):
+    """Keys of every model stanza, beside those of its method."""
+
+    method: str = Field(description="the module that trains it: one of nanotrigger.methods, or a dotted path")
+    sweep: Any = Field(
+        {},
+        description="for each key that differs between its models a list of values, or `{product: [list, ...]}`, all "
+        "combinations of lists, for a key that is itself a list",
+    )
+    models_per_job: PositiveInt | None = Field(
+        None,
+        description="models that one job of the DAG trains together, with all seeds; all of the stanza's if null. Another "
+        "number trains the stanza again",
+    )
+    build: tuple[str, ...] = Field(
+        ("*",),
+        description="names of the models, `*` and `?` match anything, that are exported for good and go to the flows; the "
+        "others are rows of `tables/sweeps.csv` alone",
+    )
 
 
 class Config(StrictModel):
@@ -100,13 +228,19 @@ class Config(StrictModel):
     datasets: dict[Name, DatasetStanza] = Field(description="definitions of datasets")
     models: dict[Name, dict[str, Any]] = Field(description="definitions of models")
     flows: dict[Name, dict[str, Any]] = Field(default_factory=dict, description="definitions of hardware flows")
+    tables: dict[str, PaperTable] = Field(default_factory=dict, description="changes to how papers' tables are filled")
     custom_rules: tuple[str, ...] = Field((), description="a user's own .smk files, included after the rules")
 
 
 def _path(parts: tuple[str | int, ...]) -> str:
     """Dotted key from pydantic's location, in which the tag of a dataset's source stands behind its name."""
     kept = [p for i, p in enumerate(parts) if not (i == 2 and parts[0] == "datasets" and p in ("pythia", "download"))]
-    return ".".join(map(str, kept))
+    return ".".join(shown(p) for p in kept)
+
+
+def shown(value: Any) -> str:
+    """A key or a value as a message shows it: in quotes where it is no plain word, number or list of these."""
+    return str(value) if re.fullmatch(r"[\w.+,\[\] -]+", str(value)) else repr(value)
 
 
 def _message(error: ValidationError, prefix: str, model: type[StrictModel] | None) -> str:
@@ -124,8 +258,8 @@ def _message(error: ValidationError, prefix: str, model: type[StrictModel] | Non
             lines.append(f"config: {where}: is missing.")
         else:
             value = problem["input"] if not isinstance(problem["input"], Mapping) else None
-            shown = f" = {value!r}" if value is not None else ""
-            lines.append(f"config: {where}{shown}: {problem['msg'].removeprefix('Value error, ')}.")
+            given = f" = {value!r}" if value is not None else ""
+            lines.append(f"config: {where}{given}: {problem['msg'].removeprefix('Value error, ')}.")
     return "\n".join(lines)
 
 
@@ -153,6 +287,10 @@ def load_config(content: Mapping[str, Any]) -> Config:
         for name in names:
             if name not in known:
                 raise ConfigError(f"config: run.{kind}: '{name}' is not defined. {suggestion(name, known)}")
+    for i, rule in enumerate(config.run.compare):
+        if rule.dataset is not None and rule.dataset not in config.datasets:
+            near = suggestion(rule.dataset, config.datasets)
+            raise ConfigError(f"config: run.compare[{i}].dataset: '{rule.dataset}' is not defined. {near}")
     for key in ("models", "flows", "seeds"):
         values = getattr(config.run, key)
         if len(set(values)) != len(values):

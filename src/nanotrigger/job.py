@@ -1,4 +1,4 @@
-"""A job of the DAG: its log, its errors and its plan. Scripts stay glue."""
+"""A job of the DAG: its log, its errors, its plan and its record. Scripts stay glue."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ from typing import Any
 from nanotrigger.config import load_config
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.plan import Plan, make_plan
+from nanotrigger.results.job_records import JobRecord
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def job(snakemake: Any) -> Iterator[Plan]:
 
     Libraries use as many threads as the rule has: jobs that share cores slow each other down many times over, and sums
     of another number of threads are other numbers. An error meant for the user ends the job with its message alone; any
-    other keeps its traceback.
+    other keeps its traceback. What the job read and wrote is recorded when it ends well.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
@@ -29,7 +30,13 @@ def job(snakemake: Any) -> Iterator[Plan]:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     try:
-        yield make_plan(load_config(snakemake.config))
+        plan = make_plan(load_config(snakemake.config))
+        if plan.config.run.device != "auto":
+            os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
+        record = None if hasattr(snakemake, "replayed") else JobRecord(snakemake, Path("results", plan.config.run.name))
+        yield plan
+        if record:
+            record.write()
     except NanotriggerError as error:
         print(f"nanotrigger: {error}", file=sys.stderr)
         raise SystemExit(1) from None

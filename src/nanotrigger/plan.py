@@ -1,7 +1,7 @@
 """From a configuration to what a run builds: models, replicas, and the pairs of model and flow. No Snakemake here."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nanotrigger.config import Config, flow_module, model_module, validate
+from nanotrigger.config import Config, ModelStanza, flow_module, model_module, shown, validate
 from nanotrigger.errors import ConfigError
-from nanotrigger.methods.base import Job
+from nanotrigger.methods.base import Job, TrainingParams
 from nanotrigger.modules import StrictModel, suggestion
 
 
@@ -26,11 +26,28 @@ class Model:
 
 @dataclass(frozen=True)
 class Stanza:
-    """A model stanza: the unit that trains in one job."""
+    """A model stanza: the unit that trains in one job, or in a few chunks.
+
+    models: all its points; built: the names of those that a run exports and takes to its flows; the others are rows of
+    the table of its sweep alone. models_per_job: points of a chunk at most, all of them if None.
+    """
 
     name: str
     module: ModuleType
     models: tuple[Model, ...]
+    built: frozenset[str]
+    models_per_job: int | None = None
+
+    @property
+    def chunks(self) -> tuple[tuple[Model, ...], ...]:
+        """The points of each job that trains."""
+        size = self.models_per_job or len(self.models)
+        return tuple(self.models[start : start + size] for start in range(0, len(self.models), size))
+
+    @property
+    def surveyed(self) -> bool:
+        """Whether some points are not built, so that the sweep has a table of its own."""
+        return len(self.built) < len(self.models)
 
     @property
     def steps(self) -> tuple[Any, ...]:
@@ -43,14 +60,24 @@ class Stanza:
         own = getattr(self.module, "own_vectors", None)
         return own is not None and own(self.models[0].params)
 
+    @property
+    def gpus(self) -> int:
+        """GPUs that a job asks a cluster for, where the run's device is one: those of the batched engine."""
+        return int(issubclass(self.module.Params, TrainingParams))
+
     def keys(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
         """The different values that its models have for those keys, as plain data."""
         values = [model.params.model_dump(mode="json", include=set(names)) for model in self.models]
         return [value for i, value in enumerate(values) if value not in values[:i]]
 
-    def parameters(self) -> dict[str, dict[str, Any]]:
-        """All parameters of every model, as plain data."""
-        return {model.name: model.params.model_dump(mode="json") for model in self.models}
+    def parameters(self, chunk: int) -> dict[str, dict[str, Any]]:
+        """All parameters of every model of a chunk, as plain data."""
+        return {model.name: model.params.model_dump(mode="json") for model in self.chunks[chunk]}
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Comparisons of the papers in which its models take part."""
+        return getattr(self.module, "roles", frozenset())
 
 
 @dataclass(frozen=True)
@@ -82,7 +109,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run builds."""
+    """Everything a run builds. models: those that are exported; stanzas hold the others of their sweeps as well."""
 
     config: Config
     stanzas: Mapping[str, Stanza]
@@ -100,15 +127,24 @@ class Plan:
         """Kind of artifact from which each pair of model and flow starts."""
         return {(pair.model, pair.flow): pair.kind for pair in self.pairs}
 
-    def jobs(self, stanza: str, folder: Path, inputs: Path) -> list[Job]:
-        """What a stanza trains: its models with every seed, below `folder`; its steps lie in `inputs`.
+    @cached_property
+    def chunks(self) -> dict[str, int]:
+        """The chunk in which each model trains, of those that are not built too."""
+        chunks = ((i, chunk) for stanza in self.stanzas.values() for i, chunk in enumerate(stanza.chunks))
+        return {model.name: i for i, chunk in chunks for model in chunk}
 
-        Checkpoints lie there too and not below `folder`, which Snakemake deletes when a job fails.
+    def jobs(self, stanza: str, folder: Path, inputs: Path, chunk: int | None = None) -> list[Job]:
+        """What a stanza trains, all of it or a chunk: its models with every seed, below `folder`; its steps lie in `inputs`.
+
+        Checkpoints lie there too and not below `folder`, which Snakemake deletes when a job fails; those of each chunk in
+        a folder of its own, as chunks train side by side.
         """
-        made = {step.output: inputs / step.output for step in self.stanzas[stanza].steps}
+        content = self.stanzas[stanza]
+        made = {step.output: inputs / step.output for step in content.steps}
+        scratch = inputs / ("checkpoints" if chunk is None else f"checkpoints_{chunk}")
         return [
-            Job(model.name, model.params, seed, folder / model.name / f"seed{seed}", made, inputs / "checkpoints")
-            for model in self.stanzas[stanza].models
+            Job(model.name, model.params, seed, folder / model.name / f"seed{seed}", made, scratch)
+            for model in (content.models if chunk is None else content.chunks[chunk])
             for seed in self.seeds
         ]
 
@@ -118,32 +154,53 @@ def point_name(stanza: str, values: tuple[Any, ...]) -> str:
     return "_".join([stanza, *("-".join(map(str, v)) if isinstance(v, list | tuple) else str(v) for v in values)])
 
 
+def sweep_values(given: Any) -> list[Any]:
+    """Values of a key of a sweep: a list, or `{product: [...]}`, all combinations of a list of lists. Empty if neither."""
+    if isinstance(given, Mapping) and list(given) == ["product"]:
+        axes = given["product"]
+        whole = isinstance(axes, list) and all(isinstance(axis, list) for axis in axes)
+        return [list(values) for values in itertools.product(*axes)] if whole and axes else []
+    return given if isinstance(given, list) else []
+
+
+def _built(prefix: str, patterns: Sequence[str], names: Sequence[str]) -> frozenset[str]:
+    """The points that match one of the patterns. Raises ConfigError naming a pattern that no point matches."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ConfigError(f"config: {prefix}.build: no point is named {pattern}. {suggestion(pattern, names[:8])}")
+    return frozenset(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
+
+
 def _stanza(name: str, content: Mapping[str, Any]) -> Stanza:
     module = model_module(name, content)
-    keys = {k: v for k, v in content.items() if k not in ("method", "sweep")}
-    sweep = content.get("sweep", {})
     prefix = f"models.{name}"
-    if not isinstance(sweep, Mapping) or not all(isinstance(v, list) and v for v in sweep.values()):
+    general = validate(ModelStanza, {k: v for k, v in content.items() if k in ModelStanza.model_fields}, prefix)
+    keys = {k: v for k, v in content.items() if k not in ModelStanza.model_fields}
+    given = general.sweep if isinstance(general.sweep, Mapping) else {"": None}
+    sweep = {key: sweep_values(values) for key, values in given.items()}
+    if not all(sweep.values()):
         raise ConfigError(
-            f"config: {prefix}.sweep: give each key a list of values, as in sweep: {{ebops: [1000, 3000]}}."
+            f"config: {prefix}.sweep: give each key a list of values, as in sweep: {{ebops: [1000, 3000]}}, or the product of "
+            "lists, as in sweep: {weight_bits: {product: [[4, 8], [4, 8]]}}."
         )
     for key in sweep:
         if key not in module.Params.model_fields:
             raise ConfigError(
-                f"config: {prefix}.sweep.{key}: unknown key. {suggestion(key, module.Params.model_fields)}"
+                f"config: {prefix}.sweep.{shown(key)}: unknown key. {suggestion(str(key), module.Params.model_fields)}"
             )
         allowed = getattr(module, "sweepable", module.Params.model_fields)
         if key not in allowed:
             raise ConfigError(
-                f"config: {prefix}.sweep.{key}: models that train together share it (keys that may differ: "
+                f"config: {prefix}.sweep.{shown(key)}: models that train together share it (keys that may differ: "
                 f"{', '.join(sorted(allowed)) or 'none'}). Write a stanza for each value."
             )
     models = []
     for values in itertools.product(*sweep.values()):
         point = dict(zip(sweep, values, strict=True))
-        label = prefix + "".join(f" (sweep {k}={v})" for k, v in point.items())
+        label = prefix + "".join(f" (sweep {k}={shown(v)})" for k, v in point.items())
         models.append(Model(point_name(name, values), name, validate(module.Params, {**keys, **point}, label)))
-    return Stanza(name, module, tuple(models))
+    built = _built(prefix, general.build, [model.name for model in models])
+    return Stanza(name, module, tuple(models), built, general.models_per_job)
 
 
 def make_plan(config: Config) -> Plan:
@@ -161,15 +218,16 @@ def make_plan(config: Config) -> Plan:
     flows = {name: flows[name] for name in config.run.flows}
     if config.run.dataset is None and (needy := [s.name for s in stanzas.values() if not s.own_vectors]):
         raise ConfigError(f"config: run.dataset: is null, but {', '.join(needy)} needs one. Name a key of datasets.")
-    models: dict[str, Model] = {}
+    points: dict[str, Model] = {}
     for stanza in stanzas.values():
         for model in stanza.models:
-            if model.name in models:
+            if model.name in points:
                 raise ConfigError(
-                    f"config: models.{stanza.name} and models.{models[model.name].stanza} both give a model named "
+                    f"config: models.{stanza.name} and models.{points[model.name].stanza} both give a model named "
                     f"{model.name}. Rename one."
                 )
-            models[model.name] = model
+            points[model.name] = model
+    models = {name: model for name, model in points.items() if name in stanzas[model.stanza].built}
     pairs, skipped = [], []
     for model, flow in itertools.product(models.values(), flows.values()):
         exports = stanzas[model.stanza].module.exports

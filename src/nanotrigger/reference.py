@@ -6,7 +6,18 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from nanotrigger.config import Config, DownloadedDataset, PythiaDataset, Run, Skip, Splits
+from nanotrigger.config import (
+    Compare,
+    Config,
+    DownloadedDataset,
+    ModelStanza,
+    PaperTable,
+    PublishedSplits,
+    PythiaDataset,
+    Run,
+    Skip,
+    Splits,
+)
 from nanotrigger.flows.base import load_flow
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import StrictModel, discover
@@ -22,11 +33,19 @@ Definitions (`datasets`, `models`, `flows`) stand apart from what a run selects 
 
 A model stanza names its `method`, a flow stanza its `flow`: a module of nanotrigger, or the dotted path of your own.
 `sweep:` in a model stanza gives keys a list of values each; every combination is a model, named after the stanza and its
-values, and all of them train in one job:
+values, and all of them train in one job, or in chunks of `models_per_job`. Of a large sweep most points need no more than a
+row in a table: `build` names those that are exported for good and go to the flows. All points, these too, are exported, run on
+the validation and test split and compared with their method, bit for bit; `tables/sweeps.csv` marks the front, chosen on the
+validation split, from which to take names for `build`. Adding one trains nothing again.
 
 ```yaml
 models:
   hgq: {method: hgq, epochs: 1500, sweep: {ebops: [1000, 3000]}}   # models hgq_1000 and hgq_3000
+  widths:                                                          # 625 models, widths_4-4-4-4 to widths_8-8-8-8
+    method: mixed
+    sweep: {weight_bits: {product: [&each [4, 5, 6, 7, 8], *each, *each, *each]}}
+    models_per_job: 64
+    build: [widths_8-5-5-5]
 ```
 """
 
@@ -76,9 +95,13 @@ def render() -> str:
         ("Top level", Config),
         ("`run`", Run),
         ("`run.skip`", Skip),
+        ("`run.compare`", Compare),
+        ("`tables.*`", PaperTable),
         ("`datasets.*` with `source: pythia`", PythiaDataset),
         ("`datasets.*` with `source: download`", DownloadedDataset),
-        ("`splits`", Splits),
+        ("`splits` of `source: pythia`", Splits),
+        ("`splits` of `source: download`", PublishedSplits),
+        ("`models.*`", ModelStanza),
     ):
         parts.append(f"## {title}\n\n{_table(model)}\n")
     for group, key, load in (("methods", "method", load_method), ("flows", "flow", load_flow)):

@@ -1,4 +1,4 @@
-"""One run from start to end: the DAG, its report, the summary table, and where everything lies."""
+"""One run from start to end: the DAG, the summary table, and where everything lies."""
 
 import argparse
 import subprocess
@@ -29,9 +29,6 @@ def main(arguments: list[str] | None = None) -> int:
     report, summary = results / "report.html", results / "tables/summary.md"
     if not summary.exists():
         return 0  # a dry run, or a target short of the tables
-    newest = max(path.stat().st_mtime for path in [*results.glob("figures/*"), *results.glob("tables/*")])
-    if not report.exists() or report.stat().st_mtime < newest:
-        subprocess.run([*snakemake, "--report", str(report), "--quiet", "all"], check=True)
     print(f"\n{summary.read_text()}")
     for what, where in (
         ("report", report),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_methods import outliers, train
 
-from nanotrigger.flows.base import CONTRACT, load_flow
+from nanotrigger.flows.base import CONTRACT, LICENCES, load_flow
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import discover
 
@@ -33,6 +33,8 @@ def test_contract(flow):
     assert not [part for part in CONTRACT if not hasattr(module, part)]
     for name, field in module.Params.model_fields.items():
         assert field.description, f"{flow}.Params.{name} has no description"
+    if hasattr(module, "licences"):
+        assert set(module.licences(module.Params())) <= set(LICENCES)
 
 
 def test_every_flow_takes_something():

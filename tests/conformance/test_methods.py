@@ -1,7 +1,9 @@
 """What every method promises, for all of them: found by listing the package, so a new one is tested the day it is added."""
 
 import csv
+import dataclasses
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +12,18 @@ import numpy as np
 import pytest
 from conftest import merged, read_yaml
 
-from nanotrigger.config import load_config
+from nanotrigger.config import ModelStanza, load_config
 from nanotrigger.errors import ConfigError, NanotriggerError
 from nanotrigger.methods.base import CONTRACT, Job, load_method
 from nanotrigger.modules import discover
-from nanotrigger.plan import make_plan
+from nanotrigger.plan import make_plan, sweep_values
 
 METHODS = discover("nanotrigger.methods")
 QUICK = {"epochs": 4, "teacher_epochs": 3, "probes": 4, "ebops": 10**7, "hidden": (10, 6), "warmup": 1, "restarts": 1}
-QUICK |= {"bops_budget": 10**6, "batch_size": 128}
+QUICK |= {"bops_budget": 10**6, "batch_size": 128, "weight_bits": (4, 6, 5)}
+# one of each kind for two hidden layers; for a search these are its choices
+QUICK |= {"kernels": (3, "binary", "po2_4"), "biases": (4, "ternary", 6), "activations": ("ternary", 4)}
+QUICK |= {"candidates": 8, "generation": 4, "startup": 4, "trial_epochs": 3}
 
 
 def fields_of(method: str):
@@ -43,8 +48,8 @@ def params_of(method: str, folder: Path, **changed):
     config = merged(read_yaml("config/config.yaml"), read_yaml("config/quickstart.yaml"))
     stanzas = [s for s in config["models"].values() if s["method"] == method]
     assert stanzas, f"config/config.yaml has no stanza for the method {method}"
-    point = {key: values[0] for key, values in stanzas[0].get("sweep", {}).items()}
-    keys = {k: v for k, v in stanzas[0].items() if k not in ("method", "sweep")}
+    point = {key: sweep_values(values)[0] for key, values in stanzas[0].get("sweep", {}).items()}
+    keys = {k: v for k, v in stanzas[0].items() if k not in ModelStanza.model_fields}
     quick = {k: v for k, v in {**QUICK, **changed}.items() if k in fields}
     return load_method(method).Params(**{**keys, **point, **quick})
 
@@ -62,7 +67,9 @@ def train(method: str, data, folder: Path, seeds=(0, 1), **changed) -> list[Job]
 
 @pytest.fixture(scope="session", params=METHODS)
 def trained(request, toy, tmp_path_factory):
-    return load_method(request.param), train(request.param, toy, tmp_path_factory.mktemp(request.param))
+    """Trained without a test split: models are chosen on the validation split, and `test` only reports."""
+    blind = dataclasses.replace(toy, test=None)
+    return load_method(request.param), train(request.param, blind, tmp_path_factory.mktemp(request.param))
 
 
 def outliers(x: np.ndarray) -> np.ndarray:
@@ -95,7 +102,8 @@ def test_qonnx_file_equals_predict(trained, toy, tmp_path):
     x = outliers(toy.standardised("test").x)
     for job in jobs:
         path = tmp_path / f"{job.seed}.onnx"
-        module.export(job.folder, "qonnx", path, {"model": job.model})
+        costs = module.export(job.folder, "qonnx", path, {"model": job.model})
+        assert json.loads(json.dumps(costs, allow_nan=False)), "they become a file"
         outputs, _ = execute(path, x)
         assert compare(outputs, module.predict(job.folder, x), str(job)) == 0
         assert len(np.unique(outputs, axis=0)) > len(toy.test.x) / 4, "a constant network proves nothing"
@@ -127,6 +135,7 @@ def test_history_and_model_files(trained):
 
 
 def test_seeds_differ_and_a_seed_repeats(trained, toy, tmp_path):
+    """A seed gives the same model again, and the same one with a test split as without."""
     module, jobs = trained
     x = toy.standardised("test").x
     first = [module.predict(job.folder, x) for job in jobs]
@@ -161,10 +170,55 @@ def test_unknown_key_names_key_and_model(method, tmp_path):
         make_plan(load_config(config))
 
 
+@pytest.mark.parametrize("value", [-1, 0, 1, 99, 3.5, "eight"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_training_that_diverges_names_the_model(method, toy, tmp_path):
-    if "learning_rate" not in load_method(method).Params.model_fields:
+def test_a_width_out_of_range_names_key_and_model(method, value, tmp_path):
+    """Every key of a method that is a width, or a list of them."""
+    widths = [key for key in fields_of(method) if key == "bits" or key.endswith("_bits")]
+    # a difference of widths may be none
+    widths = [key for key in widths if not (key.endswith("_extra_bits") and value in (0, 1))]
+    if not widths:
+        pytest.skip("this method has no such key")
+    for key in widths:
+        config = merged(read_yaml("config/config.yaml"), read_yaml("config/quickstart.yaml"))
+        name, stanza = next((n, s) for n, s in config["models"].items() if s["method"] == method)
+        given = [value] if "tuple" in str(fields_of(method)[key].annotation) else value
+        stanza.get("sweep", {}).pop(key, None)
+        with pytest.raises(ConfigError, match=rf"models\.{name}\b.*{key}\b"):
+            make_plan(load_config(merged(config, {"models": {name: {key: given}}})))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_training_that_diverges_names_the_model_and_leaves_nothing(method, toy, tmp_path):
+    if "learning_rate" not in fields_of(method):
         pytest.skip("this method has no learning rate to diverge with")
-    with pytest.raises(NanotriggerError, match=r"the loss is not a number after epoch \d+. Lower its learning_rate"):
+    model = rf"(teacher of |candidate \d+ of )?{method} \(seed 0\)|{method}"
+    with pytest.raises(
+        NanotriggerError, match=rf"^({model}): the loss is not a number after epoch \d+. Lower its learn"
+    ):
         train(method, toy, tmp_path, seeds=(0,), learning_rate=1e30)
-    assert not list(tmp_path.rglob("history.csv")), "a model was left behind"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()], "something was left behind"
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if getattr(load_method(m), "steps", ())])
+def test_a_training_that_diverges_after_its_steps_leaves_what_they_made_alone(method, toy, tmp_path):
+    """As where a teacher was trained before, and then a model's rate is too high for it."""
+    module, params = load_method(method), params_of(method, tmp_path)
+    if "learning_rate" not in fields_of(method):
+        pytest.skip("this method has no learning rate to diverge with")
+    made = {step.output: tmp_path / step.output for step in module.steps if step.needed(params)}
+    jobs = [Job(method, params, 0, tmp_path / "trained", made, tmp_path / "checkpoints")]
+    for step in module.steps:
+        if step.needed(params):
+            step.run(toy if step.data else None, jobs, {n: made[n] for n in step.needs}, made[step.output])
+    hot = [
+        Job(method, params.model_copy(update={"learning_rate": 1e30}), 0, tmp_path / "trained", made, tmp_path / "c")
+    ]
+    before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    try:
+        module.train(toy, hot)
+    except NanotriggerError as error:
+        assert str(error).startswith(f"{method} (seed 0): the loss is not a number after epoch")
+        assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == before
+    else:
+        assert (tmp_path / "trained/history.csv").is_file(), "it trains nothing after its steps, so nothing can diverge"

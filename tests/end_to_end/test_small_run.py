@@ -1,11 +1,17 @@
 """One small run from collisions to the summary table, with a method from outside the package."""
 
+import base64
 import re
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 from conftest import ROOT, Checkout
+from report_run import Page
+
+from nanotrigger.results.records import read_json
 
 SMALL = {
     "run": {
@@ -70,36 +76,104 @@ def test_tables(finished):
     assert ((comparisons.model.map(own) - comparisons.other.map(own)) - comparisons.difference).abs().max() < 1e-9
     best = models.model[models.val_accuracy.idxmax()]
     assert set(comparisons[comparisons.other_is_reference].other) == {best}
-    for name in ("summary.md", "summary.tex", "summary.html"):
+    fronts, compared = pd.read_csv(tables / "fronts.csv"), pd.read_csv(tables / "front_comparisons.csv")
+    assert (fronts.set_index("model").accuracy == own).all() and set(fronts[fronts.on_front].model) <= names
+    assert set(compared.method) <= {"hgq"} and not set(compared.other) & {"hgq"}
+    for name in ("summary.md", "summary.tex"):
         assert "linear" in (tables / name).read_text()
+
+
+def test_the_papers_tables_and_the_list_of_their_figures(finished):
+    """One row of the ablation is in this run; jets are generated, so that nothing published stands beside it."""
+    tables = finished.folder / "results/small/tables"
+    ablation = pd.read_csv(tables / "hawq_ablation.csv").set_index("row")
+    models = pd.read_csv(tables / "models.csv").set_index("model")
+    assert (
+        ablation.accuracy["FP32"] == models.accuracy["float"]
+        and ablation.bops_hawq["FP32"] == models.bops_hawq["float"]
+    )
+    assert ablation.status.str.startswith("not in this run").sum() == 19 and ablation.published_bops_hawq.isna().all()
+    assert r"\toprule" in (tables / "hawq_ablation.tex").read_text() and not (tables / "hgq.csv").exists()
+    listed = pd.read_csv(tables / "paper_figures.csv")
+    made = listed[listed.status.str.startswith("made")]
+    assert "made, 1 of 20 rows" in set(made.status) and len(made) > 5
+    assert all((finished.folder / "results/small" / file).exists() for file in made.file)
+    assert any("none of its models is in run.models" in status for status in listed.status)
+    published = pd.read_csv(tables / "published.csv")
+    assert set(published.standing) == {"refused"} and not pd.read_csv(tables / "summary.csv").differs.notna().any()
 
 
 def test_figures_and_their_numbers(finished):
     figures = finished.folder / "results/small/figures"
     stems = {path.stem for path in figures.glob("*.png")}
     assert len(stems) >= 6 and "paired_accuracy" in stems
+    for path in figures.glob("*.pdf"):
+        size = re.search(rb"smallest text ([\d.]+) pt at a width of 3.4 in", path.read_bytes())
+        assert size and float(size[1]) >= 6, f"{path.name}: too small to read as wide as a column"
     for stem in stems:
         assert (figures / f"{stem}.png").stat().st_size > 5000 and (figures / f"{stem}.pdf").stat().st_size > 2000
         assert len(pd.read_csv(figures / f"{stem}.csv"))
+
+
+def test_jets_are_described(finished):
+    results = finished.folder / "results/small"
+    table = pd.read_csv(results / "tables/jets.csv").set_index("class")
+    assert (table.jets == 150).all() and (table.acceptance > 0.9).all() and (table.cross_section_pb > 0).all()
+    assert {"jet_features", "mass_peaks", "jet_correlations", "jet_rates"} <= {
+        p.stem for p in (results / "figures").iterdir()
+    }
+
+
+def test_the_run_verifies_and_knows_its_origins(finished):
+    """Also folders in which several jobs worked at once are as the last of them left them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nanotrigger.verify", "small"], cwd=finished.folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    stated = read_json(finished.folder / "results/small/provenance.json")
+    data = stated["results"]["data/few"]
+    assert data["stanza"]["jets"] == 750 and "make_dataset" in data["jobs"] and "generate_jets/w/0" in data["jobs"]
+    design = stated["results"]["hardware/hgq_1000000/seed3/rtl"]
+    assert design["stanza"]["flow"] == "nanotrigger.flows.rtl" and design["seed"] == 3 and design["version"]
+    assert {"train/hgq", "synthesize/hgq_1000000/3/rtl"} <= set(design["jobs"]) and "train/hawq" not in design["jobs"]
+    assert all(entry["job"] and entry["part_of_run"] for entry in stated["files"].values()), "nothing of unknown origin"
+    rows = {(row["model"], row.get("flow")): row["from"] for row in stated["tables"]["tables/summary.csv"]}
+    assert rows["linear", "rtl"] == ["models/linear/seed3", "hardware/linear/seed3/rtl"]
 
 
 def test_nothing_is_left_to_do(finished):
     assert "Nothing to be done" in planned(finished, SMALL)
 
 
-def test_report_is_written(finished):
-    path = finished.folder / "report.html"
+def test_the_report_shows_what_the_run_made(finished):
+    """Every model with its chain, every figure whole, and the reasons of what was left out."""
+    results = finished.folder / "results/small"
+    page = Page((results / "report.html").read_text())
+    for model in pd.read_csv(results / "tables/models.csv").model:
+        words = page.text(f"model-{model}-seed3")
+        assert "QONNX file 0 of 150 differ" in words and "16 inputs, 5 outputs" in words, model
+    for model in ("hawq_20000", "hgq_1000000", "linear"):
+        assert "rtl: netlist 0 of 150 differ" in page.text(f"model-{model}-seed3")
+    assert "its RTL is large" in page.text("designs") and "vitis_hls not on PATH" in page.text("designs")
+    carried = {base64.b64decode(a["src"].partition("base64,")[2]) for tag, a in page.tags if tag == "img"}
+    assert carried == {path.read_bytes() for path in (results / "figures").glob("*.png")}
+    assert "Background efficiency" in page.text("figure-roc")
+    assert not (results / "report_unfinished.html").exists()
+
+
+def test_snakemakes_own_report_still_works(finished):
+    path = finished.folder / "runtimes.html"
     done = finished.snakemake("--report", str(path), overlay=SMALL)
     assert done.returncode == 0, done.stdout
-    assert "Background efficiency" in path.read_text()
+    assert "write_report" in path.read_text()
 
 
 def test_changing_one_stanza_reruns_that_model_alone(finished):
     changed = {**SMALL, "models": {**SMALL["models"], "linear": {**SMALL["models"]["linear"], "bits": 6}}}
     plan = planned(finished, changed)
     jobs = re.findall(r"^Job \d+: (.*)$", plan, re.M)
-    assert "Training linear" in jobs
-    assert not [job for job in jobs if re.search(r"float|hawq|hgq|Generating|Splitting", job)], jobs
+    assert "Training linear, chunk 0" in jobs
+    assert not [job for job in jobs if re.search(r"float|hawq(?!_ablation)|hgq|Generating|Splitting", job)], jobs
 
 
 def test_another_budget_does_not_train_the_teacher_again(finished):
@@ -107,7 +181,7 @@ def test_another_budget_does_not_train_the_teacher_again(finished):
     jobs = re.findall(
         r"^Job \d+: (.*)$", planned(finished, {**SMALL, "models": {**SMALL["models"], "hawq": hawq}}), re.M
     )
-    assert "Preparing allocation.json of hawq" in jobs and "Training hawq" in jobs
+    assert "Preparing allocation.json of hawq" in jobs and "Training hawq, chunk 0" in jobs
     assert "Preparing teacher.safetensors of hawq" not in jobs
 
 

@@ -95,7 +95,8 @@ def test_ebops_equal_hgq2s():
     from hgq.utils import trace_minmax
 
     theirs = trace_minmax(model, x)
-    assert ebops(engine.fixed_point(model, x, margin=1.0)) == theirs > 0
+    numbers = {name: np.array(variable) for name, variable in engine._numbers(model).items()}
+    assert ebops(engine.fixed_point(numbers, x, margin=1.0)) == theirs > 0
 
 
 def test_one_wrong_row_is_named():

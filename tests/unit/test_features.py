@@ -10,7 +10,7 @@ import pytest
 from nanotrigger.data.classes import FEATURES
 from nanotrigger.data.detector import momentum_array
 from nanotrigger.data.features import jet_features
-from nanotrigger.data.jets import CAMBRIDGE, mmdt
+from nanotrigger.data.jets import CAMBRIDGE, RADIUS, ZCUT, mmdt
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,15 @@ def test_mass_multiplicity_and_zlogz_by_hand(jets):
         z = ak.to_numpy(jet.E) / float(ak.sum(jet.E))
         assert column(x, "zlogz")[j] == pytest.approx(float((z * np.log(z)).sum()), rel=1e-5)
         assert column(x, "multiplicity")[j] == len(jet)
+
+
+def test_grooming_is_fastjets_soft_drop_bit_for_bit(jets):
+    constituents, groomed, _ = jets
+    sequence = fastjet.ClusterSequence(constituents, CAMBRIDGE)
+    expected = sequence.exclusive_jets_softdrop_grooming(njets=1, beta=0.0, symmetry_cut=ZCUT, R0=RADIUS)
+    assert groomed.msoftdrop.tolist() == expected.msoftdrop.tolist()
+    for component in ("px", "py", "pz", "E"):
+        assert groomed.constituents[component].tolist() == expected.constituents[component].tolist()
 
 
 def test_grooming_keeps_a_symmetric_pair_and_drops_soft_wide_radiation():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.func import functional_call, hessian
 
-from nanotrigger.training.hessian import hessian_traces, quantisation_errors
+from nanotrigger.training.hessian import hessian_traces, quantisation_errors, reference_errors
 from nanotrigger.training.network import BatchedMLP, Widths
 
 
@@ -54,3 +54,16 @@ def test_quantisation_errors_by_search_over_the_grid(small):
                 grid = np.arange(-(2 ** (bits - 1)), 2 ** (bits - 1)) * reach / 2 ** (bits - 1)
                 errors.append((np.abs(w.ravel()[:, None] - grid).min(1) ** 2).sum())
             assert found[layer, column] == pytest.approx(min(errors), rel=1e-5)
+
+
+def test_reference_errors_value_by_value(small):
+    """Its step is about 2 whatever the width: nearly all weights are lost, at 8 bits as at 4."""
+    network, _, _ = small
+    found = reference_errors(network, (4, 8))
+    for layer, w in enumerate(w.detach().double().numpy() for w in network.weights):
+        for column, (bits, step) in enumerate(((4, 15 / 6), (8, 255 / 126))):
+            codes = [min(max(round(v / step), -(2 ** (bits - 1))), 2 ** (bits - 1) - 1) for v in w.ravel()]
+            expected = sum((v - code * step) ** 2 for v, code in zip(w.ravel(), codes, strict=True))
+            assert found[layer, column] == pytest.approx(expected)
+    assert (found > 10 * quantisation_errors(network, (4, 8))).all()
+    assert np.isnan(reference_errors(network, (2,))).all()

@@ -4,16 +4,16 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from nanotrigger.data.classes import CLASSES, FEATURES
+from nanotrigger.data.classes import CLASSES, CONSTITUENT_FEATURES, FEATURES
 from nanotrigger.data.detector import Detector, _cells
-from nanotrigger.data.pythia import generate_jets
+from nanotrigger.data.pythia import Rates, events_of, generate_jets
 
 MASS, MULTIPLICITY = FEATURES.index("mass_mmdt"), FEATURES.index("multiplicity")
 
 
 @pytest.fixture(scope="module")
 def jets():
-    return {label: generate_jets(label, 250, seed=3) for label in CLASSES}
+    return {label: generate_jets(label, 250, seed=3).x for label in CLASSES}
 
 
 def peak(masses, low, high):
@@ -44,10 +44,56 @@ def test_every_feature_is_finite_and_the_count_exact(jets):
 
 @pytest.mark.parametrize("label", ["q", "z"])
 def test_jets_depend_on_their_arguments_alone(label):
-    first, again = (generate_jets(label, 40, seed=5, chunk=2) for _ in range(2))
+    first, again = (generate_jets(label, 40, seed=5, chunk=2).x for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    for other in (generate_jets(label, 40, seed=6, chunk=2), generate_jets(label, 40, seed=5, chunk=3)):
-        assert not (first[:10] == other[:10]).all()
+    for seed, chunk in ((6, 2), (5, 3)):
+        assert not (first[:10] == generate_jets(label, 10, seed=seed, chunk=chunk).x).all()
+
+
+def test_options_change_what_they_say_and_nothing_else():
+    """Particles are kept beside the same jets; the sum of the particles is the jet whose features stand in x."""
+    plain = generate_jets("t", 30, seed=8)
+    kept = generate_jets("t", 30, seed=8, particles=150)
+    np.testing.assert_array_equal(plain.x, kept.x)
+    assert plain.constituents is None and kept.constituents.shape == (30, 150, 16) and plain.rates == kept.rates
+    particles = (kept.constituents[:, :, CONSTITUENT_FEATURES.index("pT")] > 0).sum(1)
+    np.testing.assert_array_equal(particles, np.minimum(kept.x[:, MULTIPLICITY], 150))
+    energy = kept.constituents[..., CONSTITUENT_FEATURES.index("E")].astype(float)
+    z = energy / energy.sum(1, keepdims=True)
+    zlogz = np.where(z > 0, z * np.log(np.where(z > 0, z, 1)), 0).sum(1)
+    whole = kept.x[:, MULTIPLICITY] <= 150
+    np.testing.assert_allclose(zlogz[whole], kept.x[whole, FEATURES.index("zlogz")], rtol=1e-5)
+
+
+def test_the_two_leading_jets_balance_each_other():
+    both = generate_jets("w", 60, seed=8, jets_per_event=2, particles=40)
+    assert both.rates["events"] < 60 and both.x.shape == (60, 16)
+    _, first, count = np.unique(both.event, return_index=True, return_counts=True)
+    assert (np.diff(both.event) >= 0).all() and (count == 2).mean() > 0.8
+    px, py = (both.constituents[..., CONSTITUENT_FEATURES.index(c)].sum(1) for c in ("px", "py"))
+    phi = np.arctan2(py, px)[first[count == 2]], np.arctan2(py, px)[first[count == 2] + 1]
+    apart = np.abs((phi[0] - phi[1] + np.pi) % (2 * np.pi) - np.pi)
+    assert np.median(apart) > 2.9, "the two jets of a pair are back to back"
+
+
+def test_without_a_detector_the_peak_is_narrower():
+    smeared, true = (generate_jets("w", 120, seed=8, detector=on).x[:, MASS] for on in (True, False))
+
+    def spread(masses):
+        core = masses[(masses > 65) & (masses < 100)]
+        return np.subtract(*np.percentile(core, [75, 25]))
+
+    assert spread(true) < 0.75 * spread(smeared)
+
+
+def test_rates_are_counted(jets):
+    found = generate_jets("q", 60, seed=3)
+    assert found.rates["events"] >= found.rates["in_window"] >= found.rates["whole"] >= 60
+    # the same partons by hand: a cross section does not depend on what is done with the events
+    rates = Rates(1)
+    assert sum(len(batch) for batch in events_of("q", 1, 20, rates)) == 20
+    error = np.hypot(rates.cross_section_error_pb, found.rates["cross_section_error_pb"])
+    assert abs(rates.cross_section_pb - found.rates["cross_section_pb"]) < 5 * error and error > 0
 
 
 def event(*particles):

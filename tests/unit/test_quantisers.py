@@ -107,23 +107,85 @@ def test_a_stack_computes_what_its_models_compute_alone(tmp_path):
         np.testing.assert_array_equal(alone.fixed_point().predict(x), together[model])
 
 
-@pytest.mark.parametrize("bits", [3, 5, 8])
-def test_same_forward_pass_as_brevitas(bits):
-    """Brevitas' integer quantiser with the same width, scale and rounding, in front of the same product."""
-    from brevitas.core.bit_width import BitWidthConst
-    from brevitas.core.function_wrapper import RoundSte, TensorClamp
-    from brevitas.core.quant import IntQuant
+def brevitas_network(network, model):
+    """Brevitas' own layers with the widths, ranges and floating-point parameters of one model of a stack.
 
-    parts = {
-        "float_to_int_impl": RoundSte(),
-        "tensor_clamp_impl": TensorClamp(),
-        "input_view_impl": torch.nn.Identity(),
-    }
-    core = IntQuant(narrow_range=False, signed=True, **parts)
-    generator = torch.Generator().manual_seed(bits)
-    w, x = torch.randn(1, 16, 8, generator=generator), torch.randn(200, 16, generator=generator)
-    reach = weight_range(w, column(bits))
-    theirs = core(reach * 2.0 ** (1 - bits), torch.tensor(0.0), BitWidthConst(bits)(), w)
-    ours = quantise_weights(w, column(bits), reach)
-    assert torch.equal(ours, theirs)
-    assert torch.equal(x @ ours[0], x @ theirs[0])
+    Constant power-of-two scales, no narrow ranges; weights, biases and inputs round half to even. Activations round down
+    after half a step was added, which is half up. Batch normalisation is merged into the weights by Brevitas.
+    """
+    from brevitas import nn
+    from brevitas import quant as q
+    from brevitas.inject.enum import ScalingImplType
+    from brevitas.nn.utils import merge_bn
+
+    def options(reach, bits, rounding, prefix=""):
+        keys = {"scaling_impl_type": ScalingImplType.CONST, "scaling_init": float(reach), "bit_width": int(bits)}
+        keys |= {"float_to_int_impl_type": rounding, "narrow_range": False}
+        return {prefix + key: value for key, value in keys.items()}
+
+    class AddHalfStep(torch.nn.Module):
+        def __init__(self, step):
+            super().__init__()
+            self.half = step / 2
+
+        def forward(self, h):
+            return h + self.half
+
+    def buffer(name):
+        return getattr(network, name)[model].flatten()[0]
+
+    reach = network.input_step() * 2 ** (network.input_bits - 1)
+    parts = [nn.QuantIdentity(act_quant=q.Int8ActPerTensorFixedPoint, **options(reach, network.input_bits, "ROUND"))]
+    for layer in range(network.layers):
+        w, b = network.weights[layer][model].detach(), network.biases[layer][model, 0].detach()
+        width = buffer(f"weight_bits{layer}")
+        linear = nn.QuantLinear(
+            *w.shape,
+            bias=True,
+            weight_quant=q.Int8WeightPerTensorFixedPoint,
+            bias_quant=q.Int8BiasPerTensorFixedPointInternalScaling,
+            **options(buffer(f"weight_range{layer}"), width, "ROUND", "weight_"),
+            **options(buffer(f"bias_range{layer}"), width, "ROUND", "bias_"),
+        )
+        linear.weight.data.copy_(w.T)
+        if network.batch_norm:
+            norm = torch.nn.BatchNorm1d(w.shape[1])
+            norm.weight.data.copy_(network.gammas[layer][model, 0])
+            norm.bias.data.copy_(b)
+            norm.running_mean.copy_(getattr(network, f"mean{layer}")[model, 0])
+            norm.running_var.copy_(getattr(network, f"variance{layer}")[model, 0])
+            linear.bias.data.zero_()
+            merge_bn(linear, norm)
+        else:
+            linear.bias.data.copy_(b)
+        parts.append(linear)
+        if layer < network.layers - 1:
+            reach, bits = buffer(f"activation_range{layer}"), buffer(f"activation_bits{layer}")
+            act = nn.QuantReLU(act_quant=q.Uint8ActPerTensorFixedPoint, **options(reach, bits, "FLOOR"))
+            parts += [AddHalfStep(float(reach * 2.0**-bits)), act]
+    return torch.nn.Sequential(*parts).eval()
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_same_forward_pass_as_brevitas(batch_norm):
+    """Whole networks, bit for bit: in double precision, and in single where all sums fit."""
+    pytest.importorskip("brevitas", reason="brevitas is a development package")
+    widths = [Widths.uniform(4, 2, 6), Widths.uniform(4, 4, 6), Widths.uniform(4, 8, 6)]
+    widths += [Widths(6, (3, 8, 5, 6), (7, 4, 9)), Widths(6, (12, 10, 12, 12), (12, 12, 12))]
+    seeds = list(range(len(widths)))
+    network = BatchedMLP((16, 64, 32, 32, 5), widths, 4.0, seeds, batch_norm=batch_norm)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for p in (*network.biases, *network.gammas):
+            p.add_(0.2 * torch.randn(p.shape, generator=generator))
+    x = 2 * torch.randn(3000, 16, generator=generator)
+    network.calibrate(x[:1000], statistics=True)
+    ours = torch.from_numpy(network.predict(x.numpy()))
+    single = network(x).detach()
+    for model in seeds:
+        theirs = brevitas_network(network, model)
+        with torch.no_grad():
+            if model < 3:
+                assert torch.equal(single[model], theirs(x))
+            assert torch.equal(ours[model], theirs.double()(x.double()))
+        assert len(ours[model].unique(dim=0)) > 1000, "a constant network proves nothing"

@@ -4,11 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nanotrigger.config import DownloadedDataset, PythiaDataset
 from nanotrigger.results.checks import problems
 from nanotrigger.results.metrics import classification
-from nanotrigger.results.published import comparable_rows
-from nanotrigger.results.tables import HARDWARE_COLUMNS, formatted, integers, latex, markdown, summary_table
+from nanotrigger.results.tables import HARDWARE_COLUMNS, formatted, integers, summary_table
 
 
 def models(**changes):
@@ -65,12 +63,6 @@ def test_counts_are_whole_beside_empty_cells():
     assert text == "lut,bops_hawq\n12,1.5\n,2.0\n"
 
 
-def test_text_tables_are_aligned_and_escaped():
-    table = pd.DataFrame({"model": ["hgq_s", "b"], "lut": ["12", ""]})
-    assert len({len(line) for line in markdown(table).splitlines()}) == 1
-    assert r"hgq\_s & 12" in latex(table) and r"\toprule" in latex(table)
-
-
 @pytest.mark.parametrize(
     "changed, message",
     [
@@ -107,17 +99,3 @@ def test_metrics_of_a_classifier():
     pairs = scores[y == 0, 0][:, None] - scores[y != 0, 0][None]
     assert found["auc_g"] == pytest.approx((pairs > 0).mean() + 0.5 * (pairs == 0).mean())
     assert found["auc_g_low"] < found["auc_g"] < found["auc_g_high"]
-
-
-def test_generated_jets_are_never_set_beside_published_figures(tmp_path):
-    from conftest import ROOT
-
-    path = ROOT / "resources/published_results.csv"
-    rows, notes = comparable_rows(path, PythiaDataset(source="pythia", jets=100))
-    assert not len(rows) and "no published figure" in notes[0]
-    rows, _ = comparable_rows(path, DownloadedDataset(source="download", name="openml_42468"))
-    published = pd.read_csv(path)
-    remembered = published[(published.source_confidence == "from_memory")]
-    assert len(rows) > 10 and rows.accuracy.between(0.5, 0.8).all()
-    shown = set(zip(rows.model, rows.accuracy.round(4), rows.lut, strict=True))
-    assert not shown & set(zip(remembered.model, (remembered.accuracy_pct / 100).round(4), remembered.lut, strict=True))

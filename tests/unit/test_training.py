@@ -17,7 +17,7 @@ from nanotrigger.errors import NanotriggerError
 from nanotrigger.methods import prune as prune_method
 from nanotrigger.methods import ptq, uniform
 from nanotrigger.methods.base import Job
-from nanotrigger.training import checkpoint, loop
+from nanotrigger.training import checkpoint, loop, network
 from nanotrigger.training.network import BatchedMLP, Widths
 from nanotrigger.training.optimiser import Adam
 from nanotrigger.training.pruning import polynomial_sparsity, prune
@@ -132,8 +132,14 @@ def history(job):
     return (job.folder / "history.csv").read_text()
 
 
-def test_models_train_in_a_stack_as_they_do_alone(toy, tmp_path):
-    """Widths, rates, penalties and seeds of their own; one is done early and must not learn on with the others."""
+@pytest.mark.parametrize("parts", [1, 3])
+def test_models_train_in_a_stack_as_they_do_alone(parts, toy, tmp_path, monkeypatch):
+    """Widths, rates, penalties and seeds of their own; one is done early and must not learn on with the others.
+
+    Also where a stack is too large for a cache and goes through its epochs in parts.
+    """
+    monkeypatch.setattr(network, "cells", lambda device: 6 // parts * 128 * 16)
+    assert len(stack(6).parts(128)) == parts
     points = [
         {"bits": 4, "learning_rate": 0.05, "l1": 1e-3},
         {"bits": 8, "learning_rate": 1e-3},
@@ -349,15 +355,40 @@ def test_a_checkpoint_of_another_training_is_not_used(toy, tmp_path, monkeypatch
     tensors = {"weights.0": torch.zeros(1)}
     other.write("another identity", 3, tensors)
     found = models(stack(1), "model")
-    assert "of other settings, data or code; the training starts anew" in capsys.readouterr().out
-    (tmp_path / "c").mkdir()
-    (tmp_path / "c/x.safetensors").write_bytes(b"not a checkpoint")
-    damaged = models(stack(1), "model")
-    assert "not a readable checkpoint" in capsys.readouterr().out
-    for a, b, c in zip(expected, found, damaged, strict=True):
-        assert torch.equal(a, b) and torch.equal(a, c)
+    assert "of other settings, data, code or device; the training starts anew" in capsys.readouterr().out
+    other.written = 0.0
+    other.write("another identity", 3, tensors)
+    whole = other.path.read_bytes()
+    for content in (b"not a checkpoint", b"", whole[:9], whole[:-2], whole[:-4] + b"{"):
+        other.path.write_bytes(content)
+        damaged = models(stack(1), "model")
+        assert "the training starts anew" in capsys.readouterr().out
+        for a, b, c in zip(expected, found, damaged, strict=True):
+            assert torch.equal(a, b) and torch.equal(a, c)
+        other.path.parent.mkdir()
     identities = {
         checkpoint.fingerprint(settings, [torch.tensor(values)])
         for settings, values in ((1, [1.0]), (2, [1.0]), (1, [1.5]))
     }
     assert len(identities) == 3
+
+
+def test_two_trainings_do_not_share_a_checkpoint(toy, tmp_path):
+    """The second ends at once and names the first; the first is not disturbed, and frees the file even when killed."""
+    data = tmp_path / "toy.h5"
+    write_dataset(data, {split: getattr(toy, split) for split in ("train", "val", "test")}, {"source": "toy"})
+    first = start(tmp_path / "models", data)
+    file = tmp_path / "models/checkpoints/model0_seed_0.safetensors"
+    while not file.is_file():
+        assert first.poll() is None, first.stdout.read()
+        time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)
+    second = start(tmp_path / "models", data)
+    output = second.communicate(timeout=120)[0]
+    assert second.returncode != 0
+    assert f"{file}: process {first.pid} on " in output and "trains the same models here now" in output
+    assert file.is_file() and not list(tmp_path.rglob("history.csv"))
+    first.kill()
+    first.wait(60)
+    with checkpoint.Checkpoint(file).held():
+        pass

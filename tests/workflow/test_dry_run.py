@@ -25,9 +25,21 @@ def test_quickstart_plans_every_stage(checkout):
     assert jobs["prepare"] == 3, "teacher, traces and allocation are outputs of their own"
     # six models in two flows, without the float model's RTL
     assert jobs["emulate"] == jobs["synthesize"] == jobs["read_report"] == 11
-    assert jobs["figure"] >= 6
+    assert jobs["figure"] >= 6 and jobs["write_report"] == 1
+    # of the papers' tables one has a model in it: FP32 of the ablation
+    assert jobs["paper_table"] == jobs["paper_figures"] == 1 and "tables/hawq_ablation.tex" in done.stdout
     assert jobs["compare_models"] == 1 and "tables/comparisons.csv" in done.stdout
     assert "Drawing paired_accuracy" in done.stdout
+
+
+def test_a_sweep_trains_in_chunks_and_builds_what_is_named(checkout):
+    overlay = merged(QUICKSTART, {"run": {"models": ["widths"], "flows": ["rtl"]}})
+    overlay["models"]["widths"] = {"models_per_job": 100, "build": ["widths_4-4-4-4", "widths_8-8-8-*"]}
+    done = checkout.snakemake("-n", overlay=overlay)
+    assert done.returncode == 0, done.stdout
+    jobs = job_counts(done.stdout)
+    assert jobs["train"] == jobs["survey"] == 7 and jobs["collect_sweeps"] == 1
+    assert jobs["export"] == jobs["check_export"] == jobs["synthesize"] == 6
 
 
 def test_one_model_has_nothing_to_be_compared_with(checkout):
@@ -65,11 +77,35 @@ def test_slurm_profile_plans(checkout):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("device, gpus", [("auto", 0), ("cuda:1", 1)])
+def test_a_gpu_is_asked_of_a_cluster_for_what_trains_on_it(device, gpus, checkout):
+    """Not for HAWQ's allocation, which is a programme over integers, nor for HGQ2, which has an engine of its own."""
+    jobs = {"train float": gpus, "train hawq": gpus, "train hgq": 0, "prepare hawq teacher.safetensors": gpus}
+    jobs["prepare hawq allocation.json"] = 0
+    rules = """
+from types import SimpleNamespace
+for job in {jobs}:
+    name, *values = job.split()
+    wildcards = SimpleNamespace(**dict(zip(("stanza", "artifact"), values)))
+    print("asks:", job, getattr(rules, name).rule.resources["gpu"]._evaluator(wildcards))
+"""
+    (checkout.folder / "mine.smk").write_text(rules.format(jobs=list(jobs)))
+    overlay = merged(QUICKSTART, {"run": {"device": device}, "custom_rules": [str(checkout.folder / "mine.smk")]})
+    done = checkout.snakemake("-n", "models", overlay=overlay)
+    assert done.returncode == 0, done.stdout
+    assert re.findall(r"^asks: (.*)", done.stdout, re.M) == [f"{job} {count}" for job, count in jobs.items()]
+
+
 @pytest.mark.parametrize(
     "overlay, message",
     [
         ({"run": {"models": ["hqg"]}}, "run.models: 'hqg' is not defined. Did you mean hgq?"),
         ({"models": {"hgq": {"ebopz": 1}}}, "unknown key. Did you mean ebops?"),
+        ({"tables": {"hgq": {"rows": {"HGQ-7": "float"}}}}, "tables.hgq.rows: 'HGQ-7' is no row. Did you mean HGQ-6?"),
+        (
+            {"run": {"compare": [{"published": "HQG-1", "despite": ["stage"], "reason": "r"}]}},
+            "run.compare[0].published = 'HQG-1': no row of resources/published_results.csv",
+        ),
         ({"models": {"hawq": {"sweep": {"bops_budget": [1000]}}}}, "the smallest needs 234,368"),
     ],
 )
@@ -91,6 +127,30 @@ def test_missing_compiler_is_named_before_any_job(checkout, tmp_path):
     assert "not installed: g++." in done.stdout and "Traceback" not in done.stdout
 
 
+def test_a_synthesis_takes_its_vendors_licences(checkout):
+    """They are resources of the rule, which a site limits; flows without a vendor take none."""
+    probe = """
+from types import SimpleNamespace
+for flow in PLAN.flows:
+    taken = [r for r in workflow.get_rule("synthesize").resources if r in LICENCES and licence(r)(SimpleNamespace(flow=flow))]
+    print("licences of", flow, taken)
+"""
+    (checkout.folder / "probe.smk").write_text(probe)
+    config = {"run": {"flows": ["rtl", "vivado", "hls4ml", "hls4ml_vivado", "hls4ml_catapult"]}}
+    config["custom_rules"] = [str(checkout.folder / "probe.smk")]
+    config["flows"] = {"hls4ml_catapult": {"steps": ["csynth", "vsynth"]}}
+    done = checkout.snakemake("-n", "data", overlay=config)
+    assert done.returncode == 0, done.stdout
+    found = dict(re.findall(r"licences of (\w+) (.*)", done.stdout))
+    assert found == {
+        "rtl": "[]",
+        "vivado": "['vivado']",
+        "hls4ml": "['vitis_hls']",
+        "hls4ml_vivado": "['vivado']",
+        "hls4ml_catapult": "['vivado', 'catapult']",
+    }
+
+
 def test_custom_rules_are_included(checkout):
     rules = """
 rule mine:
@@ -106,9 +166,7 @@ rule mine:
 
 def test_download_without_a_network_names_the_quickstart(checkout):
     table = checkout.folder / "config/datasets.csv"
-    text = table.read_text()
-    url = re.search(r"https://[^,]+", text).group()
-    table.write_text(text.replace(url, "http://127.0.0.1:9/closed"))
+    table.write_text(re.sub(r"https://[^, ]+", "http://127.0.0.1:9/closed", table.read_text()))
     done = checkout.snakemake("--cores", "1", "data")
     assert done.returncode != 0
     assert "make quickstart" in done.stdout and "127.0.0.1:9/closed cannot be reached" in done.stdout

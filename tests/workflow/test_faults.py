@@ -5,6 +5,7 @@ import json
 import numpy as np
 import onnx
 import pandas as pd
+from report_run import Page
 from test_export import network
 from test_operators import Network
 
@@ -42,6 +43,11 @@ def test_each_failure_is_in_its_row_and_the_rest_goes_on(checkout, tmp_path):
     failed = table[table.status != "done"]
     assert len(failed) == 5 and failed.lut.isna().all() and failed.mismatches.isna().all()
     assert not (results / "tables/hardware.csv").exists()
+    page = Page((results / "report_unfinished.html").read_text())
+    assert "operator Sin" in page.text("overview") and "not a readable ONNX file" in page.text("overview")
+    assert "rtl: netlist 0 of 200 differ" in page.text("model-good-seed0")
+    assert "Its manifest is missing" in page.text("model-cut-seed0")
+    assert not (results / "report.html").exists()
 
     # a record of before does not outlive a failing repetition
     record = results / "hardware/good/seed0/rtl/record.json"
@@ -56,6 +62,7 @@ def test_each_failure_is_in_its_row_and_the_rest_goes_on(checkout, tmp_path):
         flow["timeout_s"] = 600
     assert checkout.snakemake("--cores", "2", "tables", overlay=config).returncode == 0
     assert not (results / "tables/hardware_unfinished.csv").exists()
+    assert not (results / "report_unfinished.html").exists()
     finished = pd.read_csv(results / "tables/hardware.csv")
     assert (finished.status == "done").all() and len(finished) == 2
 

@@ -1,17 +1,57 @@
 """Tables over all models and designs of a run, and checks of what they say."""
 
+from nanotrigger.results.comparability import check_rules
+from nanotrigger.results.paper_tables._fill import (
+    applies,
+    check_tables,
+    chosen_models,
+    tables as paper_tables,
+)
+from nanotrigger.results.published import published_table
+
+try:
+    if RUN.compare:
+        check_rules(PLAN, published_table(Path("resources/published_results.csv")))
+    check_tables(PLAN)
+except NanotriggerError as error:
+    raise WorkflowError(str(error)) from None
+
+TABLE_MODULES = paper_tables()
+PAPER_TABLES = [
+    name for name, table in TABLE_MODULES.items() if applies(name, table, PLAN)
+]
+SURVEYS = [
+    f"{RESULTS}/training/{name}/survey/{chunk}.csv"
+    for name, stanza in PLAN.stanzas.items()
+    if stanza.surveyed
+    for chunk in range(len(stanza.chunks))
+]
+OF_MODELS = [
+    "models.csv",
+    "hardware.csv",
+    "accuracies.csv",
+    "comparisons.csv",
+    "fronts.csv",
+    "front_comparisons.csv",
+    "summary.csv",
+    "summary.md",
+    "summary.tex",
+    *[f"{name}.{suffix}" for name in PAPER_TABLES for suffix in ("csv", "md", "tex")],
+]
+# a run may only survey sweeps, and build none of their points
 TABLES = [
     f"{RESULTS}/tables/{name}"
-    for name in (
-        "models.csv",
-        "hardware.csv",
-        "accuracies.csv",
-        "comparisons.csv",
-        "summary.csv",
-        "summary.md",
-        "summary.tex",
-    )
+    for name in [
+        *(OF_MODELS if PLAN.models else []),
+        *(["sweeps.csv"] if SURVEYS else []),
+    ]
 ]
+PAPER_FILES = [
+    f"{RESULTS}/tables/paper_figures.csv",
+    f"{RESULTS}/tables/paper_figures.md",
+]
+if DATASET:
+    TABLES.append(f"{RESULTS}/tables/jets.csv")
 
 
 rule compare_models:
@@ -26,29 +66,49 @@ rule compare_models:
         ],
         code=sources("results/comparisons.py", "results/statistics.py"),
     output:
-        accuracies=report(
-            f"{RESULTS}/tables/accuracies.csv",
-            caption="../report/accuracies.rst",
-            category="Tables",
-            labels={"table": "accuracies"},
-        ),
-        comparisons=report(
-            f"{RESULTS}/tables/comparisons.csv",
-            caption="../report/comparisons.rst",
-            category="Tables",
-            labels={"table": "comparisons"},
-        ),
+        accuracies=f"{RESULTS}/tables/accuracies.csv",
+        comparisons=f"{RESULTS}/tables/comparisons.csv",
     log:
         logs("compare_models"),
     benchmark:
         benchmarks("compare_models")
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     message:
         "Comparing the models of {RUN.name} jet by jet"
     script:
         "../scripts/compare_models.py"
+
+
+rule compare_fronts:
+    input:
+        outputs=over_models("outputs.npy"),
+        metrics=over_models("metrics.json"),
+        data=DATASET,
+        own_vectors=[
+            f"{RESULTS}/training/{name}/vectors.npz"
+            for name, stanza in PLAN.stanzas.items()
+            if stanza.own_vectors
+        ],
+        code=sources(
+            "results/fronts.py",
+            "results/pareto.py",
+            "results/comparisons.py",
+            "results/statistics.py",
+        ),
+    output:
+        fronts=f"{RESULTS}/tables/fronts.csv",
+        compared=f"{RESULTS}/tables/front_comparisons.csv",
+    log:
+        logs("compare_fronts"),
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    message:
+        "Comparing the methods of {RUN.name} at equal cost"
+    script:
+        "../scripts/compare_fronts.py"
 
 
 rule collect:
@@ -58,39 +118,66 @@ rule collect:
         manifests=over_models("manifest.json"),
         records=over_designs("record.json"),
         published="resources/published_results.csv",
-        code=sources("results/tables.py", "results/published.py"),
+        code=sources(
+            "results/tables.py",
+            "results/published.py",
+            "results/comparability.py",
+            "results/printing.py",
+        ),
     output:
-        models=report(
-            f"{RESULTS}/tables/models.csv",
-            category="Tables",
-            labels={"table": "models"},
-        ),
-        hardware=report(
-            f"{RESULTS}/tables/hardware.csv",
-            category="Tables",
-            labels={"table": "hardware"},
-        ),
+        models=f"{RESULTS}/tables/models.csv",
+        hardware=f"{RESULTS}/tables/hardware.csv",
         summary=f"{RESULTS}/tables/summary.csv",
+        published=f"{RESULTS}/tables/published.csv",
         markdown=f"{RESULTS}/tables/summary.md",
         latex=f"{RESULTS}/tables/summary.tex",
-        html=report(
-            f"{RESULTS}/tables/summary.html",
-            caption="../report/summary.rst",
-            category="Tables",
-            labels={"table": "summary"},
-        ),
     log:
         logs("collect"),
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         skipped=[vars(s) for s in PLAN.skipped],
         dataset=DATA_STANZA.model_dump(mode="json") if DATA_STANZA else None,
+        compare=[rule.model_dump(mode="json") for rule in RUN.compare],
     message:
         "Collecting the tables of {RUN.name}"
     script:
         "../scripts/collect.py"
+
+
+rule collect_sweeps:
+    input:
+        parts=SURVEYS,
+        code=sources("results/sweeps.py", "results/pareto.py"),
+    output:
+        f"{RESULTS}/tables/sweeps.csv",
+    log:
+        logs("collect_sweeps"),
+    resources:
+        mem_mb=memory(1000),
+        runtime=5,
+    message:
+        "Collecting the points of the sweeps of {RUN.name}"
+    script:
+        "../scripts/collect_sweeps.py"
+
+
+rule describe_jets:
+    input:
+        data=DATASET,
+        code=sources("results/jets.py"),
+    output:
+        f"{RESULTS}/tables/jets.csv",
+    log:
+        logs("describe_jets"),
+    resources:
+        mem_mb=memory(2000),
+        runtime=5,
+    message:
+        "Describing the jets of {RUN.dataset}"
+    script:
+        "../scripts/describe_jets.py"
 
 
 rule tables:
@@ -108,7 +195,7 @@ rule check_results:
     log:
         logs("check_results"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=5,
     message:
         "Checking the results of {RUN.name}"
@@ -122,7 +209,7 @@ rule dump_config:
     log:
         logs("dump_config"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=5,
     params:
         config=PLAN.config.model_dump(mode="json"),

@@ -6,14 +6,22 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from nanotrigger.config import load_config
+from nanotrigger.data.sources import published_files
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
 from nanotrigger.plan import make_plan
+from nanotrigger.report.unfinished import write_unfinished_report
+from nanotrigger.results.ablation import compared
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
+DATASETS_TABLE = "config/datasets.csv"
+
 try:
     PLAN = make_plan(load_config(config))
+    DATA_STANZA = PLAN.config.datasets.get(PLAN.config.run.dataset)
+    PUBLISHED, PUBLISHED_FILES = published_files(DATA_STANZA, Path(DATASETS_TABLE))
     if absent := missing(
         sorted(
             {
@@ -33,13 +41,15 @@ RUN = PLAN.config.run
 STARTED = time.time()
 RESULTS = f"results/{RUN.name}"
 DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
-DATA_STANZA = PLAN.config.datasets.get(RUN.dataset)
 LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
-
-
-report: "../report/workflow.rst"
+ROLES = {
+    role
+    for model in PLAN.models.values()
+    for role in PLAN.stanzas[model.stanza].roles
+    if role != "ablation" or compared(PLAN)
+}
 
 
 wildcard_constraints:
@@ -97,23 +107,37 @@ def training_data(wildcards):
 
 def vectors(wildcards):
     """What a model is tested on: the dataset, or vectors of its own."""
-    stanza = PLAN.stanzas[PLAN.models[wildcards.model].stanza]
-    own = f"{RESULTS}/training/{stanza.name}/vectors.npz"
-    return own if stanza.own_vectors else DATASET
+    return stanza_vectors(PLAN.models[wildcards.model].stanza)
+
+
+def stanza_vectors(stanza: str):
+    own = f"{RESULTS}/training/{stanza}/vectors.npz"
+    return own if PLAN.stanzas[stanza].own_vectors else DATASET
 
 
 def method_sources(wildcards):
     return [
         PLAN.stanzas[wildcards.stanza].module.__file__,
         *sources(
-            "training/*.py", "methods/base.py", "qonnx/fixed_point.py", "qonnx/costs.py"
+            "training/*.py",
+            "methods/base.py",
+            "qonnx/fixed_point.py",
+            "qonnx/kinds.py",
+            "qonnx/costs.py",
+            "qonnx/energy.py",
         ),
     ]
 
 
+def gpus(wildcards) -> int:
+    """What a training asks a cluster for; with `auto` it takes a GPU only where it happens to find one."""
+    return PLAN.stanzas[wildcards.stanza].gpus if RUN.device.startswith("cuda") else 0
+
+
 def trained(wildcards):
-    """Folder with all that the model's stanza trained."""
-    return f"{RESULTS}/training/{PLAN.models[wildcards.model].stanza}/trained"
+    """Folder with what the job trained that trained the model."""
+    stanza = PLAN.models[wildcards.model].stanza
+    return f"{RESULTS}/training/{stanza}/trained/{PLAN.chunks[wildcards.model]}"
 
 
 def artifact(wildcards):
@@ -133,6 +157,22 @@ def flow_params(wildcards):
     return PLAN.flows[wildcards.flow].params.model_dump(mode="json")
 
 
+def memory(megabytes: int):
+    """Memory of a job in MB: that and more with every retry, for a job may have failed for want of it."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
+def licence(name: str):
+    """How many licences of that name a design's synthesis takes."""
+
+    def taken(wildcards) -> int:
+        flow = PLAN.flows[wildcards.flow]
+        licences = getattr(flow.module, "licences", None)
+        return int(licences is not None and name in licences(flow.params))
+
+    return taken
+
+
 def over_models(name: str) -> list[str]:
     """A file of every model and seed of the run."""
     return expand(model_file(name), model=PLAN.models, seed=RUN.seeds)
@@ -147,5 +187,29 @@ def over_designs(name: str) -> list[str]:
     ]
 
 
+def reported() -> list[str]:
+    """What a run ends with, and its report shows."""
+    return [
+        *TABLES,
+        f"{RESULTS}/tables/golden.csv",
+        *([f"{RESULTS}/tables/dataset.csv"] if RUN.dataset else []),
+        *([f"{RESULTS}/checks.txt"] if PLAN.models else []),
+        *FIGURE_FILES,
+        *PAPER_FILES,
+        f"{RESULTS}/config.yaml",
+    ]
+
+
+def run_outputs() -> list[str]:
+    return [*reported(), f"{RESULTS}/report.html"]
+
+
 def final_outputs() -> list[str]:
-    return [*TABLES, f"{RESULTS}/checks.txt", *FIGURE_FILES, f"{RESULTS}/config.yaml"]
+    return [*run_outputs(), f"{RESULTS}/provenance.json"]
+
+
+def report_unfinished() -> Path:
+    """The report of a run that failed."""
+    return write_unfinished_report(
+        PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED, reported(), DESCRIBED
+    )

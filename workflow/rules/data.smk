@@ -4,20 +4,25 @@
 rule generate_jets:
     input:
         code=sources(
-            "data/pythia.py", "data/detector.py", "data/jets.py", "data/features.py"
+            "data/pythia.py",
+            "data/detector.py",
+            "data/jets.py",
+            "data/features.py",
+            "data/constituents.py",
         ),
     output:
-        f"{RESULTS}/data/chunks/{{label}}_{{chunk}}.npy",
+        directory(f"{RESULTS}/data/chunks/{{label}}_{{chunk}}"),
     log:
         logs("generate_jets", "label", "chunk"),
     benchmark:
         benchmarks("generate_jets", "label", "chunk")
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=lambda wildcards: 1000
+        + DATA_STANZA.jets_per_job * DATA_STANZA.particles // 4000,
+        runtime=lambda wildcards: 30 + DATA_STANZA.jets_per_job // 1000,
     params:
         jets=lambda wildcards: DATA_STANZA.chunks()[int(wildcards.chunk)],
-        seed=getattr(DATA_STANZA, "seed", None),
+        options=lambda wildcards: DATA_STANZA.options(),
     message:
         "Generating {wildcards.label} jets, chunk {wildcards.chunk}"
     script:
@@ -26,16 +31,26 @@ rule generate_jets:
 
 rule download_jets:
     input:
-        table="config/datasets.csv",
+        # a new mirror or another row of the table is no reason to download again
+        table=ancient(DATASETS_TABLE),
     output:
-        "downloads/{name}/jets",
+        "downloads/{name}/{file}",
     log:
-        "logs/download_jets/{name}.log",
+        "logs/download_jets/{name}/{file}.log",
+    wildcard_constraints:
+        name="[^/]+",
+        file="[^/]+",
+    # nodes of a cluster often have no network
+    localrule: True
     resources:
-        mem_mb=500,
-        runtime=240,
+        mem_mb=1000,
+        runtime=720,
+    params:
+        identity=lambda wildcards: next(
+            (f.identity() for f in PUBLISHED if f.file == wildcards.file), None
+        ),
     message:
-        "Downloading {wildcards.name}"
+        "Downloading {wildcards.file} of {wildcards.name}"
     script:
         "../scripts/download_jets.py"
 
@@ -44,14 +59,20 @@ rule make_dataset:
     input:
         jets=(
             expand(
-                f"{RESULTS}/data/chunks/{{label}}_{{chunk}}.npy",
+                f"{RESULTS}/data/chunks/{{label}}_{{chunk}}",
                 label=LABELS,
                 chunk=range(len(DATA_STANZA.chunks())),
             )
             if DATA_STANZA.source == "pythia"
-            else f"downloads/{DATA_STANZA.name}/jets"
+            else PUBLISHED_FILES
         ),
-        code=sources("data/dataset.py", "data/splits.py", "data/published.py"),
+        code=sources(
+            "data/dataset.py",
+            "data/splits.py",
+            "data/make.py",
+            "data/formats.py",
+            "data/particles.py",
+        ),
     output:
         DATASET,
     log:
@@ -64,12 +85,32 @@ rule make_dataset:
     params:
         stanza=DATA_STANZA.model_dump(mode="json"),
         labels=LABELS,
+        table=DATASETS_TABLE,
+        published=[f.identity() for f in PUBLISHED],
     message:
         "Splitting the jets of {RUN.dataset}"
     script:
         "../scripts/make_dataset.py"
 
 
+rule describe_dataset:
+    input:
+        data=DATASET,
+        code=sources("data/summary.py"),
+    output:
+        f"{RESULTS}/tables/dataset.csv",
+    log:
+        logs("describe_dataset"),
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    message:
+        "Counting the jets of {RUN.dataset}"
+    script:
+        "../scripts/describe_dataset.py"
+
+
 rule data:
     input:
         DATASET,
+        f"{RESULTS}/tables/dataset.csv",

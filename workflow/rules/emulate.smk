@@ -15,7 +15,7 @@ rule create_project:
     benchmark:
         benchmarks("create_project", "model", "seed", "flow")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
     params:
         stanza=flow_params,
@@ -37,7 +37,7 @@ rule emulate:
     benchmark:
         benchmarks("emulate", "model", "seed", "flow")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=120,
     params:
         stanza=flow_params,

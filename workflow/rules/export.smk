@@ -18,7 +18,7 @@ rule export:
     benchmark:
         benchmarks("export", "model", "seed")
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=20,
     params:
         stanza=lambda wildcards: PLAN.models[wildcards.model].params.model_dump(
@@ -45,9 +45,32 @@ rule check_export:
     benchmark:
         benchmarks("check_export", "model", "seed")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=20,
     message:
         "Comparing the QONNX file of {wildcards.model}, seed {wildcards.seed}, with its method on the test split"
     script:
         "../scripts/check_export.py"
+
+
+rule survey:
+    input:
+        trained=f"{RESULTS}/training/{{stanza}}/trained/{{chunk}}",
+        vectors=lambda wildcards: stanza_vectors(wildcards.stanza),
+        code=sources("qonnx/*.py", "results/sweeps.py", "results/metrics.py"),
+    output:
+        f"{RESULTS}/training/{{stanza}}/survey/{{chunk}}.csv",
+    log:
+        logs("survey", "stanza", "chunk"),
+    benchmark:
+        benchmarks("survey", "stanza", "chunk")
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        # which points are built as well is a column
+        built=lambda wildcards: sorted(PLAN.stanzas[wildcards.stanza].built),
+    message:
+        "Exporting and checking every point of {wildcards.stanza}, chunk {wildcards.chunk}"
+    script:
+        "../scripts/survey.py"

@@ -9,7 +9,7 @@ rule warm_program:
     wildcard_constraints:
         program="yowasp-[a-z0-9-]+",
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=15,
     message:
         "Preparing {wildcards.program} (its first start compiles it, once per user)"
@@ -34,7 +34,8 @@ rule synthesize:
     # the longest jobs of a run: started first, so that none is left over at the end
     priority: 10
     resources:
-        mem_mb=4000,
+        **{name: licence(name) for name in LICENCES},
+        mem_mb=memory(4000),
         runtime=240,
     params:
         stanza=flow_params,
@@ -57,7 +58,7 @@ rule simulate_netlist:
     benchmark:
         benchmarks("simulate_netlist", "model", "seed", "flow")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
     params:
         stanza=flow_params,
@@ -79,7 +80,7 @@ rule read_report:
     log:
         logs("read_report", "model", "seed", "flow"),
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=5,
     params:
         stanza=flow_params,

@@ -1,4 +1,4 @@
-"""Training: what a stanza prepares, then all its models and seeds in one job."""
+"""Training: what a stanza prepares, then its models with all seeds, in one job or a few chunks."""
 
 
 rule prepare:
@@ -18,8 +18,9 @@ rule prepare:
     wildcard_constraints:
         artifact=r"[^/]+\.[a-z]+",
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory(3000),
+        runtime=720,
+        gpu=lambda wildcards: gpus(wildcards) if find_step(wildcards).data else 0,
     params:
         # the step's own keys, so that no other key reruns it
         values=lambda wildcards: PLAN.stanzas[wildcards.stanza].keys(
@@ -40,19 +41,24 @@ rule train:
         steps=lambda wildcards: step_files(wildcards.stanza),
         code=method_sources,
     output:
-        directory(f"{RESULTS}/training/{{stanza}}/trained"),
+        directory(f"{RESULTS}/training/{{stanza}}/trained/{{chunk}}"),
     log:
-        logs("train", "stanza"),
+        logs("train", "stanza", "chunk"),
     benchmark:
-        benchmarks("train", "stanza")
+        benchmarks("train", "stanza", "chunk")
+    # the products of a stack are too small to be shared: two chunks side by side are twice as fast, two threads are not
+    threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=720,
+        gpu=gpus,
     params:
-        models=lambda wildcards: PLAN.stanzas[wildcards.stanza].parameters(),
+        models=lambda wildcards: PLAN.stanzas[wildcards.stanza].parameters(
+            int(wildcards.chunk)
+        ),
         seeds=RUN.seeds,
     message:
-        "Training {wildcards.stanza}"
+        "Training {wildcards.stanza}, chunk {wildcards.chunk}"
     script:
         "../scripts/train.py"
 

@@ -22,3 +22,23 @@ FEATURES = (
     "multiplicity",
 )
 """The 16 features of 1804.06913 (table 1), in the order of the published sets; mass in GeV."""
+
+CONSTITUENT_FEATURES = (
+    "px",
+    "py",
+    "pz",
+    "E",
+    "Erel",
+    "pT",
+    "pTrel",
+    "eta",
+    "etarel",
+    "etarot",
+    "phi",
+    "phirel",
+    "phirot",
+    "dR",
+    "costheta",
+    "costhetarel",
+)
+"""The 16 features of a particle in the published sets (Zenodo 3602260), in their order; momenta and energies in GeV."""

@@ -1,12 +1,16 @@
 """The dataset file: jets as 16 high-level features in physical units, split and labelled.
 
 Layout (HDF5): groups `train`, `val`, `test`, each with `x` float32 (jets, 16) and `y` int8 (jets,); the attributes of
-the file hold feature and class names, the mean and standard deviation of the train split, and where the jets come from.
+the file hold feature and class names, the mean and standard deviation for standardisation, and where the jets come from.
+They are of the train split, or, of a published set, of all jets that are not test jets, as in the papers; the attribute
+`standardised_on` says which. Jets may have constituents as well (see `data.particles`). The attribute `rates` of generated
+jets says what was generated for them.
 """
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -31,7 +35,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The three splits, with the train split's mean and standard deviation, each (16,) float64."""
+    """The three splits, with the mean and standard deviation for standardisation, each (16,) float64."""
 
     train: Split
     val: Split
@@ -41,7 +45,7 @@ class Dataset:
     source: str
 
     def standardised(self, split: str) -> Split:
-        """Split with x shifted and scaled by the train split's mean and standard deviation, float32."""
+        """Split with x shifted and scaled by the dataset's mean and standard deviation, float32."""
         part = getattr(self, split)
         return Split(((part.x - self.mean) / self.std).astype(np.float32), part.y)
 
@@ -66,9 +70,17 @@ def check_jets(x: np.ndarray, y: np.ndarray, where: str) -> None:
         )
 
 
-def write_dataset(path: Path, splits: dict[str, Split], attributes: dict[str, object]) -> None:
+def write_dataset(
+    path: Path,
+    splits: dict[str, Split],
+    attributes: dict[str, object],
+    moments_of: tuple[str, ...] = ("train",),
+    particles: Any = None,
+) -> None:
     """Write the three splits and their attributes; the file appears whole or not at all.
 
+    moments_of: the splits on which mean and standard deviation are computed. particles: constituents, if there are any (see
+    `data.particles`).
     Raises DataError for an empty split, a class without jets in the train split, or features that are not finite.
     """
     for name in SPLITS:
@@ -84,18 +96,48 @@ def write_dataset(path: Path, splits: dict[str, Split], attributes: dict[str, ob
     if (std == 0).any():
         names = ", ".join(FEATURES[j] for j in np.flatnonzero(std == 0))
         raise DataError(f"{path}: constant in the train split: {names}; such a feature cannot be standardised.")
+    fitted = np.concatenate([splits[name].x for name in moments_of]) if len(moments_of) > 1 else train.x
     with replace_when_whole(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
         for name in SPLITS:
             # fletcher32: a truncated or altered file raises when read, instead of giving other numbers
             group = file.create_group(name)
             group.create_dataset("x", data=splits[name].x.astype(np.float32), fletcher32=True)
             group.create_dataset("y", data=splits[name].y.astype(np.int8), fletcher32=True)
+            if particles is not None:
+                particles.write(group, name)
+        if particles is not None:
+            file.attrs["particle_columns"] = list(particles.columns)
         file.attrs["features"] = list(FEATURES)
         file.attrs["classes"] = list(CLASSES)
-        file.attrs["mean"] = train.x.mean(0, dtype=np.float64)
-        file.attrs["std"] = std
+        file.attrs["mean"] = fitted.mean(0, dtype=np.float64)
+        file.attrs["std"] = fitted.std(0, dtype=np.float64)
+        file.attrs["standardised_on"] = " and ".join(moments_of)
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+
+
+def read_particles(path: Path, split: str) -> tuple[np.ndarray, list[str]]:
+    """Constituents of a split's jets (jets, particles, columns) float32, and the names of their columns.
+
+    Raises DataError where the file has none.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return file[split]["particles"][:], list(file.attrs["particle_columns"])
+    except (OSError, KeyError) as error:
+        raise DataError(
+            f"{path}: holds no readable particles of its {split} split ({error}). Datasets have them where the key particles "
+            "says how many."
+        ) from None
+
+
+def read_rates(path: Path) -> dict[str, dict[str, float]] | None:
+    """What was generated for the jets of each class (see `data.pythia.Rates`); None of jets that were not generated here."""
+    try:
+        with h5py.File(path, "r") as file:
+            return json.loads(file.attrs["rates"]) if "rates" in file.attrs else None
+    except OSError as error:
+        raise DataError(f"{path}: not a readable dataset ({error}). Delete it and run again.") from None
 
 
 def read_dataset(path: Path) -> Dataset:

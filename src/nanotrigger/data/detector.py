@@ -33,14 +33,7 @@ class Detector:
 
     def measure(self, events: ak.Array, rng: np.random.Generator) -> ak.Array:
         """Smeared four-momenta of what the detector sees: tracks, then ECAL cells, then HCAL cells, per event."""
-        particles = events.prt[events.prt.status > 0]
-        event = np.repeat(np.arange(len(particles)), ak.num(particles).to_numpy())
-        flat = ak.flatten(particles)
-        identity = np.abs(flat.id.to_numpy())
-        p4 = np.stack([flat.p[c].to_numpy() for c in ("px", "py", "pz", "e")], 1)
-        seen = ~np.isin(identity, NEUTRINOS)
-        event, identity, p4 = event[seen], identity[seen], p4[seen]
-
+        event, identity, p4 = _visible(events)
         pt = np.hypot(p4[:, 0], p4[:, 1])
         track = (np.isin(identity, TRACKS) & (pt < self.track_pt_max)) | np.isin(identity, LEPTONS)
         photon = identity == PHOTON
@@ -57,7 +50,28 @@ class Detector:
         p4 = np.concatenate([p4[track], ecal, hcal]) * factor[:, None]
         kept = np.flatnonzero(factor > 0)
         kept = kept[np.argsort(event[kept], kind="stable")]
-        return momentum_array(event[kept], p4[kept], len(particles))
+        return momentum_array(event[kept], p4[kept], len(events))
+
+
+@dataclass(frozen=True)
+class NoDetector:
+    """Every stable particle but neutrinos, as generated."""
+
+    def measure(self, events: ak.Array, rng: np.random.Generator) -> ak.Array:
+        """True four-momenta of the visible particles, per event."""
+        event, _, p4 = _visible(events)
+        return momentum_array(event, p4, len(events))
+
+
+def _visible(events: ak.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Event (n,), absolute PDG number (n,) and four-momentum (n, 4) in GeV of all stable particles but neutrinos."""
+    particles = events.prt[events.prt.status > 0]
+    event = np.repeat(np.arange(len(particles)), ak.num(particles).to_numpy())
+    flat = ak.flatten(particles)
+    identity = np.abs(flat.id.to_numpy())
+    p4 = np.stack([flat.p[c].to_numpy() for c in ("px", "py", "pz", "e")], 1)
+    seen = ~np.isin(identity, NEUTRINOS)
+    return event[seen], identity[seen], p4[seen]
 
 
 def _cells(event: np.ndarray, p4: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,12 @@ ungroomed.
 import awkward as ak
 import numba
 import numpy as np
+from numba.core import entrypoints
 
 from nanotrigger.data.classes import FEATURES
+
+# numba's extensions by other packages are not used here, and to import them takes as long as a hundred events
+entrypoints._already_initialized = True
 
 
 @numba.njit(cache=True, fastmath=True)

@@ -93,9 +93,10 @@ BACKENDS = {
         strategies=("Latency", "Resource", "Resource_Unrolled"),
         steps=common.STEPS,
         kinds=("keras", "qonnx"),
+        licences={"csynth": licence, "cosim": licence, "vsynth": "vivado"},
         emulate=common.compile_and_call,
         synthesize=synthesize,
         read_report=read_report,
     )
-    for name in PROGRAMS
+    for name, licence in (("Vitis", "vitis_hls"), ("Vivado", "vivado"))
 }

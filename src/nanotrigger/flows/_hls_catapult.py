@@ -77,6 +77,7 @@ BACKENDS = {
         steps=("csynth", "vsynth"),
         # hls4ml 1.3.0 asserts that HGQ's quantisers were never tried with it
         kinds=("qonnx",),
+        licences={"csynth": "catapult", "vsynth": "vivado"},
         emulate=common.compile_and_call,
         synthesize=synthesize,
         read_report=read_report,

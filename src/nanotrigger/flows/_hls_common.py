@@ -22,13 +22,14 @@ STIMULUS = 100
 class Backend:
     """One of hls4ml's backends: the part it builds for by default, what a stanza may ask of it, and how it is run.
 
-    kinds: artifacts that it builds rightly; steps: those whose reports are understood.
+    kinds: artifacts that it builds rightly; steps: those whose reports are understood; licences: what each of them takes.
     """
 
     part: str
     strategies: tuple[str, ...]
     steps: tuple[str, ...]
     kinds: tuple[str, ...]
+    licences: dict[str, str]
     emulate: Callable[[Path, np.ndarray, Any], np.ndarray]
     synthesize: Callable[[Path, Any], dict[str, Any]]
     read_report: Callable[[Path, Any], ResourceRecord]

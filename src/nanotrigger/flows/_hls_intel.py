@@ -153,6 +153,7 @@ BACKENDS = {
         steps=common.STEPS,
         # hls4ml 1.3.0 calls, but does not write, the code of HGQ's quantisers for it
         kinds=("qonnx",),
+        licences=dict.fromkeys(common.STEPS, "quartus"),
         emulate=common.compile_and_call,
         synthesize=synthesize_quartus,
         read_report=read_quartus,
@@ -163,6 +164,7 @@ BACKENDS = {
         # no report of its simulation was found whose layout could be verified
         steps=("csynth", "vsynth"),
         kinds=("keras", "qonnx"),
+        licences={"vsynth": "quartus"},
         emulate=emulate_oneapi,
         synthesize=synthesize_oneapi,
         read_report=read_oneapi,

@@ -14,6 +14,7 @@ A flow is a module with
 Optional: `simulate_netlist(folder, x, params)`, as `emulate` but on the cells that synthesis made; run where synthesis was.
 What `read_report` needs of real jets, as switching activity, is measured there.
 `reference(folder, x, expected)`: what both must give, where that is not the file's outputs `expected` themselves.
+`licences(params)`: those of LICENCES that a synthesis takes, so that a site can limit how many run at once.
 """
 
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ class HardwareParams(StrictModel):
     emulated_jets: int | None = Field(None, ge=1, description="test jets to emulate; all if absent")
     netlist_jets: PositiveInt = Field(1000, description="test jets on which the synthesised netlist is simulated")
     timeout_s: PositiveFloat = Field(7200, description="seconds after which a tool is stopped")
+
+
+LICENCES = ("vivado", "vitis_hls", "catapult", "quartus")
+"""Vendors' licences, which are resources of a synthesis by these names: `snakemake --resources vivado=1`."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ class Params(HardwareParams, Installation):
     @classmethod
     def of_the_backend(cls, given: Any) -> Any:
         """The backend's own defaults of what the stanza leaves out."""
-        backend = BACKENDS.get(given.get("backend", "Vitis")) if isinstance(given, dict) else None
+        name = given.get("backend", "Vitis") if isinstance(given, dict) else None
+        # what is no name at all is refused by its field
+        backend = BACKENDS.get(name) if isinstance(name, str) else None
         return {"part": backend.part, "strategy": backend.strategies[0], **given} if backend else given
 
     @field_validator("default_precision")
@@ -265,6 +267,12 @@ def emulate(folder: Path, x: np.ndarray, params: Params) -> np.ndarray:
 def synthesize(folder: Path, params: Params) -> dict[str, Any]:
     """Run the stanza's steps by the vendor's program where it is installed."""
     return BACKENDS[params.backend].synthesize(folder, params)
+
+
+def licences(params: Params) -> tuple[str, ...]:
+    """What the stanza's steps take."""
+    of_step = BACKENDS[params.backend].licences
+    return tuple(sorted({of_step[step] for step in params.steps if step in of_step}))
 
 
 def read_report(folder: Path, params: Params) -> ResourceRecord:

@@ -22,6 +22,11 @@ class Params(VerilogParams, Installation):
     """Config stanza of a Vivado flow."""
 
 
+def licences(params: Params) -> tuple[str, ...]:
+    """What a synthesis takes."""
+    return ("vivado",)
+
+
 CONSTRAINTS = "create_clock -period {period} -name clk [get_ports clk]\n"
 
 IMPLEMENTATION = """

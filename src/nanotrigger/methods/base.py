@@ -11,7 +11,15 @@ A method is a module with
 
 Optional: `sweepable`, the keys in which models of one stanza may differ (any if absent); `steps`, a tuple of Step:
 what is made once per stanza before training, each an output of the DAG of its own; `own_vectors(params)`, true where a
-model is run on what its step `vectors.npz` holds (x, and labels y where known) instead of the run's dataset.
+model is run on what its step `vectors.npz` holds (x, and labels y where known) instead of the run's dataset; `roles`,
+the comparisons of the papers in which its models take part:
+
+- `ablation`, the ablation of 2304.06745: the method then has `precision(params)`, a Precision, and `batch_norm` and `l1`
+  among its keys;
+- `ptq` and `qat`, quantisation after training and while training, at the width of a key `bits`;
+- `sparsity`, accuracy against that key;
+- `front`: its models are points of a front that it searches for, which is compared with every other method's at equal cost.
+
 Importing a method must be cheap: heavy libraries are imported in the functions that use them.
 """
 
@@ -79,6 +87,15 @@ class Job:
 
     def __str__(self) -> str:
         return f"{self.model} (seed {self.seed})"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The numbers that a model computes with. name: as papers name them, FP32 or INT8; bops: BOPs of 2304.06745 where the
+    model that is exported does not compute with them itself (floating point is exported in fixed point), else None."""
+
+    name: str
+    bops: float | None = None
 
 
 def load_method(name: str) -> ModuleType:

@@ -18,6 +18,7 @@ from nanotrigger.training import jobs as mlp
 
 exports = frozenset({"qonnx"})
 sweepable = uniform.sweepable | {"sparsity"}
+roles = frozenset({"sparsity"})
 
 
 class Params(uniform.Params):

@@ -16,6 +16,7 @@ from nanotrigger.training import jobs as mlp
 
 exports = frozenset({"qonnx"})
 sweepable = frozenset({"bits", "input_bits"})
+roles = frozenset({"ptq"})
 
 
 class Params(TrainingParams):

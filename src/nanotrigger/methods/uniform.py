@@ -9,21 +9,39 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nanotrigger.methods.base import Job, TrainingParams
+from nanotrigger.methods.base import Job, Precision, TrainingParams
 from nanotrigger.training import jobs as mlp
 
 exports = frozenset({"qonnx"})
 sweepable = frozenset({"bits", "l1", "learning_rate", "batch_norm", "input_bits"})
+roles = frozenset({"ablation", "qat"})
 
 
 class Params(TrainingParams):
     """Config stanza of a model with one width throughout."""
 
     bits: int = Field(8, ge=2, le=16, description="width of weights and biases, sign included, and of activations")
-    input_bits: int = Field(16, ge=2, le=20, description="width of the standardised features")
+    input_bits: int | None = Field(
+        16,
+        ge=2,
+        le=20,
+        description="width of the standardised features; if null that of the rest, as 2304.06745 has it",
+    )
     batch_norm: bool = Field(False, description="batch normalisation behind every dense layer, folded into it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inputs_like_the_rest(cls, keys: Any) -> Any:
+        if isinstance(keys, dict) and keys.get("input_bits", 0) is None:
+            return keys | {"input_bits": keys.get("bits", cls.model_fields["bits"].default)}
+        return keys
+
+
+def precision(params: Params) -> Precision:
+    """INT8, say; the width of the inputs is named where it is another."""
+    return Precision(f"INT{params.bits}" + f", {params.input_bits}-bit input" * (params.input_bits != params.bits))
 
 
 def train(data, jobs: Sequence[Job]) -> None:

@@ -1,15 +1,20 @@
 """Accuracy against bit operations, in the two definitions in use.
 
-Accuracy on the test split, with 95 % intervals, against bit operations: as the HAWQ papers count them (2304.06745),
-and as the qonnx package does. The two are not comparable.
+Accuracy on the test split, with 95 % intervals, against bit operations: above as the HAWQ papers count them (2304.06745),
+below as the qonnx package does. The two are not comparable, and a published figure stands only beside those of its own
+definition: open black diamonds on the same dataset and metric, grey where something differs, which the legend names.
 """
+
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import accuracy_points
+from nanotrigger.plots._style import WIDTH, accuracy_points, published_points, together
+from nanotrigger.results.beside import published_beside
+from nanotrigger.results.comparability import Ours, our_dataset
 
-needs = ("models",)
+needs = ("models", "published")
 
 
 def applies(available):
@@ -18,12 +23,14 @@ def applies(available):
 
 def plot(plan, inputs):
     table = pd.read_csv(inputs.models)
-    figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), sharey=True)
-    for ax, column, label in zip(
-        axes, ("bops_hawq", "bops_qonnx"), ("HAWQ definition", "QONNX definition"), strict=True
-    ):
-        accuracy_points(ax, table, column, list(table.method.unique()))
-        ax.set_xlabel(f"BOPs ({label})")
-    axes[1].set_ylabel("")
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 7.0))
     columns = ["model", "method", "seed", "bops_hawq", "bops_qonnx", "accuracy", "accuracy_low", "accuracy_high"]
-    return figure, table[columns]
+    numbers = [table[columns].assign(published=False)]
+    for ax, definition in zip(axes, ("hawq", "qonnx"), strict=True):
+        accuracy_points(ax, table, f"bops_{definition}", list(table.method.unique()))
+        ours = Ours(our_dataset(plan), bops=definition)
+        published = published_beside(plan, Path(inputs.published), ours, "bops")
+        published_points(ax, published, "bops")
+        numbers.append(published.rename(columns={"bops": f"bops_{definition}"}).assign(published=True))
+        ax.set_xlabel(f"BOPs ({definition.upper()} definition)")
+    return figure, together(numbers)

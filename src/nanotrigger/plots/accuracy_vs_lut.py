@@ -1,14 +1,21 @@
 """Accuracy against look-up tables of every synthesised design.
 
-Accuracy on the test split, with 95 % intervals, against look-up tables after the stage named on the axis.
+Accuracy on the test split, with 95 % intervals, against look-up tables after the stage named on the axis. Open black
+diamonds: published figures of the same dataset, metric, stage and part. Triangles: compared by an exception of the config.
+Grey: published on the same dataset, but not comparable, for one or more of what the legend names (each in the CSV). None is
+shown beside generated jets.
 """
+
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import accuracy_points
+from nanotrigger.plots._style import WIDTH, accuracy_points, published_points, together
+from nanotrigger.results.beside import published_beside
+from nanotrigger.results.comparability import Ours, our_dataset
 
-needs = ("models", "hardware")
+needs = ("models", "hardware", "published")
 
 
 def applies(available):
@@ -19,11 +26,19 @@ def plot(plan, inputs):
     models, hardware = pd.read_csv(inputs.models), pd.read_csv(inputs.hardware)
     table = models.merge(hardware[hardware.lut.notna()], on=["model", "seed"])
     columns = ["model", "method", "seed", "flow", "stage", "part", "lut", "accuracy", "accuracy_low", "accuracy_high"]
-    # one panel per stage: figures of different stages are not the same quantity
-    stages = list(table.stage.unique()) or ["nothing was synthesised"]
-    figure, axes = plt.subplots(1, len(stages), figsize=(5.2 * len(stages), 3.9), squeeze=False, sharey=True)
-    for ax, stage in zip(axes[0], stages, strict=True):
-        if len(table):
-            accuracy_points(ax, table[table.stage == stage], "lut", list(models.method.unique()))
-        ax.set_xlabel(f"LUTs ({stage.replace('_', ' ')})")
-    return figure, table[columns]
+    # one panel per stage and part: their figures are not the same quantity
+    panels = list(table[["stage", "part"]].drop_duplicates().itertuples(index=False)) or [
+        ("nothing was synthesised", "")
+    ]
+    figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, 0.8 + 3.4 * len(panels)), squeeze=False)
+    numbers = [table[columns].assign(published=False)]
+    for ax, (stage, part) in zip(axes[:, 0], panels, strict=True):
+        rows = table[(table.stage == stage) & (table.part == part)]
+        accuracy_points(ax, rows, "lut", list(models.method.unique()))
+        if len(rows):
+            ours = Ours(our_dataset(plan), stage, part)
+            published = published_beside(plan, Path(inputs.published), ours, "lut")
+            published_points(ax, published, "lut")
+            numbers.append(published.assign(published=True, panel=f"{stage}, {part}"))
+        ax.set_xlabel(f"LUTs ({stage.replace('_', ' ')}{', ' if part else ''}{part.partition('-')[0]})")
+    return figure, together(numbers)

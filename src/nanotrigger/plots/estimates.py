@@ -1,17 +1,17 @@
 """Estimates of the look-up tables beside those that synthesis found.
 
 Top: look-up tables against effective bit operations (EBOPs), with the law LUT = exp(a log EBOPs) of the HGQ papers
-refitted to this run's designs, per flow, and its standard error; dotted, the papers' own a = 0.985, which was fitted to other
-networks, placed and routed by vendor tools. Middle: look-up tables against the cost of alkaid's adder graph; dotted, equality.
-Bottom: relative error of each estimate, a point per design, with the median and the middle half of them: EBOPs taken as
-LUTs, the law fitted to all models but the one it is asked about, and alkaid's cost. Designs with DSPs are left out.
+refitted to this run's designs, per flow, and its standard error; dotted grey, the papers' own a = 0.985, which was fitted to
+other networks, placed and routed by vendor tools. Middle: look-up tables against the cost of alkaid's adder graph; dotted,
+equality. Bottom: relative error of each estimate, a point per design, with the median and the middle half of them: EBOPs
+taken as LUTs, the law fitted to all models but the one it is asked about, and alkaid's cost. Designs with DSPs are left out.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS
+from nanotrigger.plots._style import COLOURS, GREY, MARKERS
 from nanotrigger.results.estimates import MODELS_FOR_A_FIT, PowerLaw, estimates_table
 
 needs = ("models", "hardware")
@@ -41,7 +41,9 @@ def plot(plan, inputs):
         _distribution(errors, rows, (i - (len(groups) - 1) / 2) * 0.7 / len(groups), style)
     if len(table):
         span = np.array([table.ebops.min() / 1.5, table.ebops.max() * 1.5])
-        against_ebops.plot(span, PUBLISHED(span), "k:", label=f"published: a = {PUBLISHED.exponent}")
+        against_ebops.plot(
+            span, PUBLISHED(span), ":", color=GREY, label=f"published, of other networks: a = {PUBLISHED.exponent}"
+        )
         figure.legend(loc="outside upper center", ncols=1 if len(groups) < 3 else 2)
     if table.adder_cost.notna().any():
         span = np.array([table.adder_cost.min() / 1.5, table.adder_cost.max() * 1.5])

@@ -1,7 +1,7 @@
-"""Hessian trace per layer with its standard error, and the widths that the integer programme chose.
+"""Hessian trace per layer with its standard error.
 
-Left: trace of the loss Hessian per layer of the floating-point teacher, with the standard error over random probes.
-Right: weight bits that the integer programme chose under each budget.
+Trace of the Hessian of the loss with respect to each layer's weights, of the floating-point teacher, with the standard
+error over random probes (Hutchinson's estimate): how much the loss feels the rounding of a layer's weights.
 """
 
 from pathlib import Path
@@ -10,36 +10,30 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import MARKERS
-from nanotrigger.results.records import read_json
+from nanotrigger.plots._style import COLOURS, MARKERS
 
 needs = ("steps",)
 
 
 def applies(available):
-    return {"traces.npz", "allocation.json"} <= available
+    return "traces.npz" in available
 
 
 def plot(plan, inputs):
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9))
-    rows = []
-    for path in (Path(p) for p in inputs.steps if Path(p).name == "traces.npz"):
-        stanza = path.parent.name
+    figure, axes = plt.subplots()
+    tables = []
+    for i, path in enumerate(Path(p) for p in inputs.steps if Path(p).name == "traces.npz"):
         with np.load(path, allow_pickle=False) as measured:
             trace, error = measured["trace"], measured["standard_error"]
         layers = np.arange(1, len(trace) + 1)
-        left.errorbar(layers, trace, error, fmt="o-", capsize=3, label=stanza)
-        allocation = read_json(path.parent / "allocation.json")
-        shift = np.linspace(-0.12, 0.12, len(allocation)) if len(allocation) > 1 else [0.0]
-        for i, (model, chosen) in enumerate(allocation.items()):
-            label = f"{model} ({chosen['bops']:,.0f} BOPs)"
-            right.plot(layers + shift[i], chosen["bits"], MARKERS[i % len(MARKERS)] + ":", label=label)
-            for layer in range(len(trace)):
-                rows.append([stanza, model, layer + 1, trace[layer], error[layer], chosen["bits"][layer]])
-    left.set(xlabel="layer", ylabel="trace of the loss Hessian", xticks=layers)
-    left.set_ylim(bottom=0)
-    right.set(xlabel="layer", ylabel="weight bits chosen", xticks=layers)
-    right.margins(y=0.3)
-    left.legend()
-    right.legend()
-    return figure, pd.DataFrame(rows, columns=["stanza", "model", "layer", "trace", "standard_error", "weight_bits"])
+        style = {"color": COLOURS[i % len(COLOURS)], "fmt": MARKERS[i % len(MARKERS)] + "-"}
+        axes.errorbar(layers + 0.04 * i, trace, error, capsize=4, label=path.parent.name, **style)
+        rows = {"stanza": path.parent.name, "layer": layers, "trace": trace, "standard_error": error}
+        tables.append(pd.DataFrame(rows))
+    table = pd.concat(tables)
+    axes.set(xlabel="layer", ylabel="trace of the loss Hessian", xticks=np.unique(table.layer))
+    axes.set_xlim(0.6, table.layer.max() + 0.4)
+    axes.minorticks_off()
+    axes.set_ylim(bottom=min(0, (table.trace - table.standard_error).min()))
+    axes.legend()
+    return figure, table

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS, method_name
+from nanotrigger.plots._style import COLOURS, MARKERS, SMALLEST, method_name
 
 needs = ("models", "comparisons")
 
@@ -41,14 +41,15 @@ def plot(plan, inputs):
     axes.set_ylim(-0.8, len(table) - 0.2)
     axes.tick_params(axis="y", which="both", length=0)
     if named:
-        axes.set_yticks(np.arange(len(table)), table.model, fontsize=9)
+        axes.set_yticks(np.arange(len(table)), table.model, fontsize=SMALLEST)
     else:
         axes.set_yticks([])
         axes.set_ylabel(f"{len(table)} models")
     axes.set_xlabel(f"accuracy $-$ accuracy of {table.other.iloc[0]} [percentage points]")
-    axes.xaxis.label.set_size(9 if len(table.other.iloc[0]) < 20 else 7)
+    if len(table.other.iloc[0]) > 14:
+        axes.xaxis.label.set_size(SMALLEST)
     hint = f"filled: differs, p < {SIGNIFICANT} after Holm's correction"
-    figure.legend(loc="outside upper center", ncols=4, title=hint, title_fontsize=9)
+    figure.legend(loc="outside upper center", ncols=4, title=hint, title_fontsize=9.5)
     return figure, table
 
 

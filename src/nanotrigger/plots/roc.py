@@ -13,10 +13,13 @@ from sklearn.metrics import roc_curve
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.data.dataset import read_dataset
-from nanotrigger.plots._style import CLASS_NAMES, COLOURS
+from nanotrigger.plots._style import CLASS_NAMES, COLOURS, SMALLEST, WIDTH
 
 needs = ("data", "outputs")
 EFFICIENCIES = np.linspace(0.05, 1, 96)
+NAMED = 9
+"""More models than that are drawn without their names; the CSV has them all."""
+
 LINES = ["-", "--", ":", "-."]
 
 
@@ -26,22 +29,33 @@ def applies(available):
 
 def plot(plan, inputs):
     y = read_dataset(Path(inputs.data)).test.y
-    figure, axes = plt.subplots(1, len(CLASSES), figsize=(15, 3.6), sharey=True)
+    figure, axes = plt.subplots(3, 2, figsize=(WIDTH, 7.4), sharex=True, sharey=True)
+    panels = axes.flat[: len(CLASSES)]
     rows = []
     for i, path in enumerate(map(Path, inputs.outputs)):
         model, seed = path.parent.parent.name, path.parent.name
         if seed != f"seed{plan.seeds[0]}" or plan.stanzas[plan.models[model].stanza].own_vectors:
             continue
         scores = softmax(np.load(path, allow_pickle=False), 1)
-        for label, (ax, name) in enumerate(zip(axes, CLASSES, strict=True)):
+        for label, (ax, name) in enumerate(zip(panels, CLASSES, strict=True)):
             mistag, kept, _ = roc_curve(y == label, scores[:, label])
             curve = np.interp(EFFICIENCIES, kept, mistag)
             style = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i // len(COLOURS) % len(LINES)]}
             ax.plot(EFFICIENCIES, curve, label=model, **style)
             rows.append(pd.DataFrame({"model": model, "class": name, "signal": EFFICIENCIES, "background": curve}))
-    for ax, name in zip(axes, CLASSES, strict=True):
-        ax.set(title=CLASS_NAMES[name], xlabel="signal efficiency", ylim=(1e-3, 1))
+    for ax, name in zip(panels, CLASSES, strict=True):
+        ax.set_ylim(1e-3, 1)
+        ax.text(0.05, 0.95, CLASS_NAMES[name], ha="left", va="top", transform=ax.transAxes)
         ax.set_yscale("log")
-    axes[0].set_ylabel("background efficiency")
-    axes[0].legend(fontsize=8)
+    figure.supylabel("background efficiency", fontsize=11)
+    figure.supxlabel("signal efficiency", fontsize=11)
+    axes[1, 1].tick_params(labelbottom=True)
+    # the last panel of the grid has room for the names
+    axes[2, 1].axis("off")
+    handles, names = panels[0].get_legend_handles_labels()
+    shown = NAMED if len(names) > NAMED else len(names)
+    title = f"{shown} of {len(names)} models" if shown < len(names) else None
+    axes[2, 1].legend(
+        handles[:shown], names[:shown], loc="center", title=title, fontsize=SMALLEST, title_fontsize=SMALLEST
+    )
     return figure, pd.concat(rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS
+from nanotrigger.plots._style import COLOURS, WIDTH
 
 needs = ("histories",)
 
@@ -26,7 +26,7 @@ def plot(plan, inputs):
             tables.append(history.assign(model=model, seed=int(seed.removeprefix("seed"))))
     table = pd.concat(tables)
     table["stanza"] = table.model.map(lambda m: plan.models[m].stanza)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9))
+    figure, (left, right) = plt.subplots(2, 1, figsize=(WIDTH, 6.8), sharex=True)
     drawn = set()
     for i, (stanza, rows) in enumerate(table.groupby("stanza", sort=False)):
         for _, part in rows.groupby(["model", "seed"], sort=False):
@@ -37,7 +37,7 @@ def plot(plan, inputs):
             label = stanza if not any(d[0] == stanza for d in drawn - {curve}) else None
             for ax, column in ((left, "val_accuracy"), (right, "train_loss")):
                 ax.plot(part.epoch, part[column], color=COLOURS[i % len(COLOURS)], alpha=0.8, label=label)
-    left.set(xlabel="epoch", ylabel="validation accuracy", xscale="log")
+    left.set(ylabel="validation accuracy", xscale="log")
     right.set(xlabel="epoch", ylabel="training loss (cross entropy)", xscale="log")
     left.legend()
     return figure, table

@@ -78,7 +78,7 @@ def _product(walk: Walk, node: onnx.NodeProto, a: Exact, b: Exact) -> Exact | No
     if not (a.constant or b.constant):
         return scaled(a.value * b.value, a.scale * b.scale, node)
     x, factor = (b, a) if a.constant else (a, b)
-    if bits(x) + bits(factor) > FLOAT32_BITS:
+    if bits(x) + bits(factor) > FLOAT32_BITS and not power_of_two(np.abs(factor.value)):
         return None  # the file's own product is a float that rounds
     shape = np.broadcast_shapes(a.shape, b.shape)
     return scaled(_multiples(x, factor.value, shape), np.broadcast_to(a.scale * b.scale, shape), node)

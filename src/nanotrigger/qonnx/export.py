@@ -2,6 +2,7 @@
 
 - A quantiser with one grid is one Quant node. One with a grid per element is Quant (scale as a tensor, one wide width,
   since the executor takes no tensor of widths), Max and Min.
+- Of activations a sign is a BipolarQuant, three values a narrow Quant of two bits, powers of two a sum of one-bit Quants.
 - Half-up rounding is truncation after half a step, and the half step goes into the bias before it: free in hardware.
 - A float32 has 24 bits. Where a layer's sums may need more, they are computed in double precision between two Casts,
   so that the file is exact on every executor, whatever the order of summation.
@@ -17,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nanotrigger.errors import ExportError
 from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork, Quantiser
+from nanotrigger.qonnx.kinds import FIXED
 from nanotrigger.results.records import replace_when_whole
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
@@ -43,7 +45,9 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=f"{output}_{kind}", **attributes))
         return output
 
-    def quant(self, source: str, output: str, scale: np.ndarray, bits: int, signed: bool, rounding: str) -> str:
+    def quant(
+        self, source: str, output: str, scale: np.ndarray, bits: int, signed: bool, rounding: str, narrow: bool = False
+    ) -> str:
         parameters = [
             self.constant(f"{output}_scale", scale),
             self.constant(f"{output}_zero_point", 0),
@@ -55,17 +59,47 @@ class _Graph:
             output,
             domain=QONNX_DOMAIN,
             signed=int(signed),
-            narrow=0,
+            narrow=int(narrow),
             rounding_mode=rounding,
         )
 
-    def quantiser(self, source: str, name: str, q: Quantiser) -> str:
+    def bipolar(self, source: str, output: str, scale: np.ndarray) -> str:
+        scale = self.constant(f"{output}_scale", scale)
+        return self.node("BipolarQuant", [source, scale], output, domain=QONNX_DOMAIN)
+
+    def powers(self, source: str, name: str, q: Quantiser, dtype: type) -> str:
+        """The nearest power of two as a sum of steps: a comparator of one bit for each level.
+
+        A one-bit Quant of x / 2 + 2^(k-2) with scale 2^k is 2^k from 1.5 2^k on: what 2^(k+1) is more than 2^k.
+        """
+        top = round(float(np.log2(q.high / q.step)))
+        half = self.node("Mul", [source, self.constant(f"{name}_half", 0.5, dtype)], f"{name}_halved")
+        twice = self.node("Mul", [source, self.constant(f"{name}_two", 2.0, dtype)], f"{name}_doubled")
+        total = self.quant(twice, f"{name}_level0", q.step, 1, False, "FLOOR")
+        for k in range(top):
+            unit = float(q.step) * 2.0**k
+            shift = self.constant(f"{name}_shift{k + 1}", unit / 4, dtype)
+            moved = self.node("Add", [half, shift], f"{name}_moved{k + 1}")
+            level = self.quant(moved, f"{name}_level{k + 1}", unit, 1, False, "FLOOR")
+            total = self.node("Add", [total, level], name if k == top - 1 else f"{name}_to{k + 1}")
+        return total
+
+    def quantiser(self, source: str, name: str, q: Quantiser, kind: int) -> str:
+        """The quantised tensor, in single precision. kind: of the source, TensorProto.FLOAT or DOUBLE."""
+        if q.rounding == "SIGN":
+            if kind == TensorProto.DOUBLE:  # unlike Quant, BipolarQuant gives what it gets
+                source = self.node("Cast", [source], f"{source}_single", to=TensorProto.FLOAT)
+            return self.bipolar(source, name, q.step)
+        if q.rounding == "POWER":
+            return self.powers(source, name, q, helper.tensor_dtype_to_np_dtype(kind))
         rounding = "FLOOR" if q.rounding == "HALF_UP" else q.rounding
         signed = bool(q.signed.any())
         width = int(q.bits.max()) + signed
         span = 2.0**q.bits * q.step
         if q.step.ndim == 0 and q.low == -span * signed and q.high == span - q.step:
             return self.quant(source, name, q.step, width, signed, rounding)
+        if q.step.ndim == 0 and signed and q.low == q.step - span and q.high == span - q.step:
+            return self.quant(source, name, q.step, width, signed, rounding, narrow=True)
         dead = q.low == q.high
         step = np.where(dead, 1.0, q.step)
         # eight spare bits, so that what leaves the range is seen by Max and Min and can be counted
@@ -76,11 +110,15 @@ class _Graph:
             self.traced.append([wide, clipped])
         return clipped
 
-    def parameter(self, name: str, value: np.ndarray, step: np.ndarray) -> str:
-        """A weight or bias as a constant behind a Quant node that keeps it as it is and tells tools its grid."""
-        grid = step.flat[0] if (step == step.flat[0]).all() else step
-        reach = np.maximum(value / step + 1, -value / step).max(initial=1)
-        width = int(np.ceil(np.log2(reach))) + 1
+    def parameter(self, name: str, value: np.ndarray, step: np.ndarray, kind: str) -> str:
+        """A weight or bias as a constant behind a Quant node that keeps it as it is and tells tools its grid.
+
+        Signs, three values and powers of two are written on the finest grid of their tensor: hls4ml 1.3.0 takes no
+        BipolarQuant and no scales that differ from output to output behind a constant.
+        """
+        grid = step.flat[0] if (step == step.flat[0]).all() else step if kind == FIXED else step.min()
+        reach = np.maximum(value / grid + 1, -value / grid).max(initial=1)
+        width = max(int(np.ceil(np.log2(reach))) + 1, 2)  # one signed bit is -1 and +1 to QONNX, never zero
         return self.quant(self.constant(f"{name}_float", value), name, grid, width, True, "ROUND")
 
 
@@ -111,9 +149,9 @@ def write_qonnx(network: FixedPointNetwork, path: Path, metadata: dict[str, str]
     kind = TensorProto.FLOAT
     for i, layer in enumerate(layers):
         name = f"dense{i}"
-        current = graph.quantiser(current, f"{name}_input", layer.input)
-        weight = graph.parameter(f"{name}_weight", layer.weight, layer.weight_step)
-        bias = graph.parameter(f"{name}_bias", layer.bias, layer.bias_step)
+        current = graph.quantiser(current, f"{name}_input", layer.input, kind)
+        weight = graph.parameter(f"{name}_weight", layer.weight, layer.weight_step, layer.weight_kind)
+        bias = graph.parameter(f"{name}_bias", layer.bias, layer.bias_step, layer.bias_kind)
         bits = layer.sum_bits()
         if bits > 53:
             raise ExportError(

@@ -9,12 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
+from nanotrigger.qonnx.kinds import BINARY, FIXED, POWER, TERNARY, Format
+
+
+def _nearest_power(v: np.ndarray) -> np.ndarray:
+    mantissa, exponent = np.frexp(v)
+    return np.where(v < 0.5, 0.0, np.ldexp(1.0, np.maximum(exponent - (mantissa < 0.75), 0)))
+
+
 ROUNDING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ROUND": np.round,
     "FLOOR": np.floor,
     "HALF_UP": lambda v: np.floor(v + 0.5),
+    "SIGN": lambda v: np.where(v >= 0, 1.0, -1.0),
+    "POWER": _nearest_power,
 }
-"""Half to even, towards minus infinity, and half up (towards plus infinity, as HLS' AP_RND)."""
+"""Half to even; towards minus infinity; half up (towards plus infinity, as HLS' AP_RND); the sign, plus for zero; and the
+nearest of 0, 1, 2, 4, 8, ..., ties upwards, zero for what is negative."""
 
 
 def lsb(values: np.ndarray) -> np.ndarray:
@@ -48,12 +59,43 @@ class Quantiser:
 
     @property
     def bits(self) -> np.ndarray:
-        """Width without the sign, as EBOPs count it; zero for a pruned element."""
+        """Width without the sign, as EBOPs count it; zero for a pruned element.
+
+        A sign alone counts one bit, powers of two that of their codes.
+        """
+        if self.rounding == "SIGN":
+            return np.ones_like(self.step)
+        if self.rounding == "POWER":
+            return np.log2(np.log2(self.high / self.step) + 2)
         span = np.maximum(self.high + self.step, -self.low) / self.step
         return np.where(self.low == self.high, 0, np.ceil(np.log2(np.maximum(span, 1))))
 
+    @property
+    def width(self) -> np.ndarray:
+        """Width with the sign; zero for a pruned element."""
+        return np.where(self.bits > 0, self.bits + (self.signed & (self.rounding != "SIGN")), 0)
+
+    @property
+    def format(self) -> Format:
+        """Kind, and the largest width."""
+        ternary = np.all((self.high == self.step) & (self.low == -self.step))
+        kind = {"SIGN": BINARY, "POWER": POWER}.get(self.rounding, TERNARY if ternary else FIXED)
+        return Format(kind, float(self.width.max()))
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return np.clip(ROUNDING[self.rounding](np.asarray(x, np.float64) / self.step) * self.step, self.low, self.high)
+
+
+def activation_quantiser(form: Format, reach: float) -> Quantiser:
+    """Quantiser of an activation. reach: range of a fixed-point ReLU, a binary or ternary one's scale, or the largest power."""
+    if form.kind == BINARY:
+        return Quantiser(reach, -reach, reach, "SIGN")
+    if form.kind == TERNARY:
+        return Quantiser(reach, -reach, reach, "HALF_UP")
+    if form.kind == POWER:
+        return Quantiser(reach * 2.0 ** (2 - 2**form.bits), 0.0, reach, "POWER")
+    step = reach * 2.0**-form.bits
+    return Quantiser(step, 0.0, (2.0**form.bits - 1) * step, "HALF_UP")
 
 
 @dataclass(frozen=True)
@@ -61,7 +103,7 @@ class Dense:
     """x -> relu(input(x) @ weight + bias).
 
     weight (in, out) and bias (out,): values on their grids. *_step: grid of each parameter; *_bits: its width without the
-    sign, zero where pruned.
+    sign, zero where pruned, one where there is nothing but a sign; *_kind: see `qonnx.kinds`.
     """
 
     input: Quantiser
@@ -72,6 +114,17 @@ class Dense:
     bias_step: np.ndarray
     bias_bits: np.ndarray
     relu: bool
+    weight_kind: str = FIXED
+    bias_kind: str = FIXED
+
+    def widths(self, name: str) -> np.ndarray:
+        """Widths with sign of the elements of `weight` or `bias`; zero where pruned."""
+        bits = getattr(self, f"{name}_bits")
+        return np.where(bits > 0, bits + (getattr(self, f"{name}_kind") != BINARY), 0)
+
+    def format(self, name: str) -> Format:
+        """Kind of `weight` or `bias`, and the largest width."""
+        return Format(getattr(self, f"{name}_kind"), float(self.widths(name).max(initial=0)))
 
     def sum_bits(self) -> int:
         """Bits that hold the magnitude of every partial sum of this layer in the worst case; a float32 has 24."""

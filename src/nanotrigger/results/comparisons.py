@@ -127,7 +127,7 @@ def compare_models(plan: Plan, inputs: Any, outputs: Any) -> None:
 
         @functools.lru_cache(maxsize=ALL_PAIRS)  # memory does not grow with the models: one of many is read twice
         def right(model: str, y: np.ndarray = group.y) -> np.ndarray:
-            return np.stack([_right(files[model, f"seed{seed}"], y) for seed in plan.seeds])
+            return np.stack([right_answers(files[model, f"seed{seed}"], y) for seed in plan.seeds])
 
         val_accuracy = {model: mean_val_accuracy(model) for model in group.models}
         common = {"vectors": group.name}
@@ -144,7 +144,7 @@ def compare_models(plan: Plan, inputs: Any, outputs: Any) -> None:
             pd.DataFrame(rows).reindex(columns=columns).to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _right(path: str, y: np.ndarray) -> np.ndarray:
+def right_answers(path: str, y: np.ndarray) -> np.ndarray:
     """Whether the outputs (vectors, classes) in a file are largest for the label, (vectors,) bool."""
     outputs = np.load(path, allow_pickle=False)
     if len(outputs) != len(y):

@@ -8,14 +8,16 @@ import pandas as pd
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.plan import Plan
-from nanotrigger.results.published import comparable_rows
+from nanotrigger.results.comparability import Standing, check_rules, contexts, our_dataset, sentence, standings
+from nanotrigger.results.printing import Cell, Footnotes, Printed, latex, markdown
+from nanotrigger.results.published import published_table
 from nanotrigger.results.records import read_json, replace_when_whole
 
 MODEL_COLUMNS = [
     "model", "stanza", "method", "seed", "dataset", "test_jets", "accuracy", "accuracy_low", "accuracy_high",
     "val_accuracy", *(f"auc_{c}{bound}" for c in CLASSES for bound in ("", "_low", "_high")), "parameters",
-    "nonzero_weights", "mean_weight_bits", "mean_activation_bits", "bops_hawq", "bops_qonnx", "ebops", "qonnx_vectors",
-    "qonnx_mismatches", "overflows",
+    "nonzero_weights", "mean_weight_bits", "mean_activation_bits", "bops_hawq", "bops_qonnx", "ebops", "model_bits",
+    "energy_pj", "qonnx_vectors", "qonnx_mismatches", "overflows",
 ]  # fmt: skip
 HARDWARE_COLUMNS = [
     "model", "seed", "flow", "tool", "version", "stage", "part", "clock_ns", "lut", "ff", "dsp", "bram36", "carry",
@@ -41,9 +43,9 @@ COUNTS = [
     "ebops",
 ]
 SUMMARY_COLUMNS = [
-    "model", "flow", "seeds", "accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq", "stage", "lut", "ff",
+    "model", "flow", "seeds", "accuracy", "accuracy_low", "accuracy_high", "ebops", "bops_hawq", "stage", "part", "lut", "ff",
     "dsp", "carry", "latency_cycles", "latency_ns", "ii", "logic_delay_ns", "fmax_mhz", "area_um2", "nand2", "min_period_ns",
-    "power_mw", "vectors", "mismatches", "netlist_vectors", "netlist_mismatches", "notes", "status",
+    "power_mw", "vectors", "mismatches", "netlist_vectors", "netlist_mismatches", "differs", "notes", "status",
 ]  # fmt: skip
 
 
@@ -83,12 +85,18 @@ def summary_table(models: pd.DataFrame, hardware: pd.DataFrame, accuracies: pd.D
     numbers = [c for c in SUMMARY_COLUMNS[2:] if c in both and pd.api.types.is_numeric_dtype(both[c])]
     how: dict[str, Any] = dict.fromkeys(numbers, "mean")
     # every seed's status is shown; a sum over nothing measured stays empty: zero mismatches must have been counted
-    how |= {c: lambda column: "; ".join(dict.fromkeys(column.dropna())) or None for c in ("stage", "notes", "status")}
+    how |= {
+        c: lambda column: "; ".join(dict.fromkeys(column.dropna())) or None
+        for c in ("stage", "part", "notes", "status")
+    }
     counted = ("vectors", "mismatches", "netlist_vectors", "netlist_mismatches")
     how |= {c: lambda column: column.sum(min_count=1) for c in counted}
     table = both.groupby(["model", "flow"], sort=False, dropna=False).agg(how).reset_index()
     keys = ["seeds", "accuracy", "accuracy_low", "accuracy_high"]
-    table = table.merge(accuracies[["model", *keys]], on="model", how="left")
+    # an empty table has no type of its own
+    table = table.astype({"model": object}).merge(
+        accuracies[["model", *keys]].astype({"model": object}), on="model", how="left"
+    )
     return table.reindex(columns=SUMMARY_COLUMNS)
 
 
@@ -113,52 +121,124 @@ def integers(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype(dict.fromkeys(whole, "Int64"))
 
 
+PUBLISHED_AS = {"value": "accuracy"} | {
+    c: c for c in ("lut", "ff", "dsp", "latency_cycles", "latency_ns", "fmax_mhz", "ii", "ebops")
+}
+"""Published columns that the summary has, under our names."""
+
+
+def published_rows(published: pd.DataFrame, found: Sequence[Standing]) -> tuple[pd.DataFrame, list[Standing]]:
+    """Published rows that may stand beside ours, as rows of the summary, with their standings."""
+    shown = [i for i, s in enumerate(found) if s.word != "refused" and pd.notna(published.value.iloc[i])]
+    rows, standing = published.iloc[shown], [found[i] for i in shown]
+    table = pd.DataFrame({ours: rows[theirs] for theirs, ours in PUBLISHED_AS.items()})
+    table["model"], table["flow"] = rows.model, "published: " + rows.paper
+    table["stage"], table["part"], table["notes"] = rows.stage, rows.part, rows.caveat
+    # another definition of BOPs is another quantity: not in our column at all
+    table["bops_hawq"] = rows.bops.where(rows.bops_definition == "hawq")
+    table["differs"] = [
+        "; ".join(f"{PUBLISHED_AS.get(c, c)}: {', '.join(d)}" for c, d in s.grey.items()) for s in standing
+    ]
+    table["differs"] = table["differs"].where(table["differs"] != "", None)
+    table["status"] = "published (" + rows.confidence + "), " + rows.tool.fillna("tool not stated")
+    return table.reindex(columns=SUMMARY_COLUMNS).reset_index(drop=True), standing
+
+
+def standings_table(published: pd.DataFrame, found: Sequence[Standing]) -> pd.DataFrame:
+    """Every published row with how it stands in this run, and why."""
+    table = published[["id", "arxiv", "paper", "model", "dataset", "metric", "stage", "part", "confidence"]].copy()
+    table["standing"] = [s.word for s in found]
+    table["differs"] = [", ".join(s.differs) for s in found]
+    table["despite"] = [", ".join(s.despite) for s in found]
+    table["reason"] = ["; ".join(s.reasons) for s in found]
+    return table
+
+
+def published_accuracy(value: float) -> str:
+    """An accuracy with the digits that papers print, three or, where they print more, four."""
+    return f"{value:.3f}" if abs(1000 * value - round(1000 * value)) < 1e-6 else f"{value:.4f}"
+
+
+def footnote(standing: Standing) -> str:
+    """What a published row's footnote says of it; empty if it is comparable as it is."""
+    parts = [f"not comparable ({', '.join(standing.differs)}: different, or not stated)"] if standing.differs else []
+    if standing.despite:
+        parts.append(f"compared despite {', '.join(standing.despite)} (run.compare: {'; '.join(standing.reasons)})")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def printed_summary(summary: pd.DataFrame, rows: pd.DataFrame, found: Sequence[Standing], notes: list[str]) -> Printed:
+    """Ours, and below a line the published rows, of which grey figures are not comparable."""
+    both = pd.concat([summary, rows], ignore_index=True) if len(rows) else summary
+    both = integers(both.drop(columns="differs").dropna(axis="columns", how="all"))
+    text, footnotes = formatted(both), Footnotes()
+    own = len(summary)
+    if len(rows):
+        text.loc[own:, "accuracy"] = [published_accuracy(v) for v in rows.accuracy]
+    standing = [*[Standing("comparable")] * own, *found]
+    back = {ours: theirs for theirs, ours in PUBLISHED_AS.items()} | {"bops_hawq": "bops"}
+    cells = []
+    for i, values in enumerate(text.to_numpy().tolist()):
+        mark = footnotes.mark(note) if (note := footnote(standing[i])) else ""
+        cells.append(
+            [
+                Cell(value, grey=back.get(c) in standing[i].grey, mark=mark if c == "model" else "")
+                for c, value in zip(text, values, strict=True)
+            ]
+        )
+    rules = frozenset({own} if len(rows) else ())
+    header = [c.replace("_", " ") for c in text]
+    return Printed(header, cells, rules=rules, marked=footnotes.marked, notes=notes, label="summary", wide=True)
+
+
+def dataset_notes(plan: Plan) -> list[str]:
+    """What the reader must know of the jets, and whether published figures can be of the same ones."""
+    dataset = plan.config.run.dataset
+    if dataset is None:
+        return ["Every model was run on vectors of its own: no published figure may stand beside them."]
+    if our_dataset(plan) is None:
+        stanza = plan.config.datasets[dataset]
+        text = (
+            "Jets generated with Pythia 8 in the style of the published sets, which they are not"
+            if stanza.source == "pythia"
+            else f"A part or another split of {stanza.name}"
+        )
+        excepted = any("dataset" in rule.despite and rule.dataset == dataset for rule in plan.config.run.compare)
+        text += ": published figures are of other jets." if excepted else ": no published figure may stand beside them."
+        return [f"Dataset: {dataset}.", text]
+    return [f"Dataset: {dataset}."]
+
+
 def collect(plan: Plan, inputs: Any, outputs: Any) -> None:
     """Write all tables of a run."""
-    dataset = plan.config.run.dataset
-    models = models_table(list(inputs.metrics), list(inputs.manifests), dataset)
+    models = models_table(list(inputs.metrics), list(inputs.manifests), plan.config.run.dataset)
     hardware = hardware_table(list(inputs.get("records", [])), plan)
     summary = summary_table(models, hardware, pd.read_csv(inputs.accuracies))
-    published, footnotes = comparable_rows(Path(inputs.published), plan.config.datasets.get(dataset))
-    complete = integers(pd.concat([summary, published], ignore_index=True) if len(published) else summary)
-    for table, path in ((models, outputs.models), (hardware, outputs.hardware), (complete, outputs.summary)):
+    published = published_table(Path(inputs.published))
+    check_rules(plan, published)
+    found = standings(plan, published, contexts(plan, hardware), (*PUBLISHED_AS, "bops"))
+    rows, standing = published_rows(published, found)
+    complete = integers(pd.concat([summary, rows], ignore_index=True) if len(rows) else summary)
+    beside = standings_table(published, found)
+    for table, path in (
+        (models, outputs.models),
+        (hardware, outputs.hardware),
+        (complete, outputs.summary),
+        (beside, outputs.published),
+    ):
         with replace_when_whole(path) as temporary:
             integers(table).to_csv(temporary, index=False, lineterminator="\n")
-    shown = formatted(complete.dropna(axis="columns", how="all")).rename(columns=lambda c: c.replace("_", " "))
-    notes = [f"Dataset: {dataset}." if dataset else "Every model was run on vectors of its own.", *footnotes]
-    texts = {
-        outputs.markdown: markdown(shown) + "\n" + "\n".join(f"- {note}" for note in notes) + "\n",
-        outputs.latex: latex(shown) + "".join(f"% {note}\n" for note in notes),
-        outputs.html: html(shown, notes),
-    }
-    for path, text in texts.items():
+    notes = dataset_notes(plan)
+    if len(rows):
+        notes.append(
+            "Rows marked 'published' are the papers' own, on the same dataset unless a footnote says otherwise, if not "
+            "necessarily on the same test jets (resources/published_results.csv)."
+        )
+        notes.append("Ours count the whole network; our latency in ns is cycles times the target clock.")
+    if our_dataset(plan) is not None and (refused := sentence(found)):
+        notes.append(refused + " tables/published.csv lists each.")
+    printed = printed_summary(summary, rows, standing, notes)
+    for path, text in ((outputs.markdown, markdown(printed)), (outputs.latex, latex(printed))):
         with replace_when_whole(path) as temporary:
             temporary.write_text(text)
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A Markdown table of aligned columns."""
-    widths = [max(len(c), *(len(v) for v in table[c])) for c in table]
-    rows = [list(table.columns), ["-" * w for w in widths], *table.to_numpy().tolist()]
-    return "".join(
-        "| " + " | ".join(value.ljust(w) for value, w in zip(row, widths, strict=True)) + " |\n" for row in rows
-    )
-
-
-def latex(table: pd.DataFrame) -> str:
-    """A booktabs table."""
-    return table.style.hide(axis="index").to_latex(hrules=True, convert_css=False).replace("_", r"\_")
-
-
-def html(table: pd.DataFrame, notes: list[str]) -> str:
-    """A page with the table and its footnotes, for the report."""
-    from html import escape
-
-    style = (
-        "body{font-family:sans-serif;margin:1em}table{border-collapse:collapse;font-size:13px}"
-        "th,td{padding:4px 8px;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
-        "th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left}th{background:#f4f4f4}"
-    )
-    body = table.to_html(index=False, border=0)
-    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return f'<!doctype html><meta charset="utf-8"><title>Summary</title><style>{style}</style>{body}<ul>{items}</ul>\n'

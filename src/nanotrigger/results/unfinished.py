@@ -17,8 +17,11 @@ def last_error(log: Path) -> str:
     return lines.splitlines()[-1] if lines else "ended without a message"
 
 
-def failure(results: Path, logs: Path, stanza: str, pair: Pair, seed: int, since: float) -> str:
-    """Why a design has no record: the first step towards it that began after `since` and left no result."""
+def failure(results: Path, logs: Path, stanza: str, chunk: int, pair: Pair, seed: int, since: float) -> str:
+    """Why a design has no record: the first step towards it that began after `since` and left no result.
+
+    stanza, chunk: where its model trains.
+    """
     model, design = (
         results / f"models/{pair.model}/seed{seed}",
         results / f"hardware/{pair.model}/seed{seed}/{pair.flow}",
@@ -26,7 +29,7 @@ def failure(results: Path, logs: Path, stanza: str, pair: Pair, seed: int, since
     place = f"{pair.model}/{seed}"
     steps = [
         *((log, results / "training" / stanza / log.stem) for log in sorted(logs.glob(f"prepare/{stanza}/*.log"))),
-        (logs / f"train/{stanza}.log", results / "training" / stanza / "trained"),
+        (logs / f"train/{stanza}/{chunk}.log", results / f"training/{stanza}/trained/{chunk}"),
         (logs / f"export/{place}.log", model / "model.onnx"),
         (logs / f"check_export/{place}.log", model / "metrics.json"),
         (logs / f"create_project/{place}/{pair.flow}.log", design / "project"),
@@ -53,7 +56,8 @@ def write_unfinished(plan: Plan, results: Path, logs: Path, since: float) -> Pat
             if record.exists():
                 found.append(str(record))
                 continue
-            status = failure(results, logs, plan.models[pair.model].stanza, pair, seed, since)
+            stanza, chunk = plan.models[pair.model].stanza, plan.chunks[pair.model]
+            status = failure(results, logs, stanza, chunk, pair, seed, since)
             rows.append({"model": pair.model, "flow": pair.flow, "seed": seed, "status": status})
     if not rows:
         return None

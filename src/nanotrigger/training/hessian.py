@@ -54,3 +54,20 @@ def quantisation_errors(network: BatchedMLP, weight_bits: Sequence[int]) -> np.n
             bits = torch.tensor(float(width))
             errors[layer, choice] = float(((quantise_weights(w, bits, weight_range(w, bits)) - w) ** 2).sum())
     return errors
+
+
+def reference_errors(network: BatchedMLP, weight_bits: Sequence[int]) -> np.ndarray:
+    """||Q(W) - W||^2 (layers, choices) with the step of the code published with 2304.06745, (qmax - qmin) / (qmax - 1).
+
+    qmin, qmax: smallest and largest code of a signed grid of that width, -2^(b-1) and 2^(b-1) - 1; the weights' own range
+    is missing in it. Only for a comparison with what that code chose. NaN at 2 bits, where the step is infinite.
+    """
+    errors = np.full((network.layers, len(weight_bits)), np.nan)
+    for choice, width in enumerate(weight_bits):
+        if width == 2:
+            continue
+        lowest, highest = -(2 ** (width - 1)), 2 ** (width - 1) - 1
+        step = (highest - lowest) / (highest - 1)
+        for layer, w in enumerate(w.detach().double() for w in network.weights):
+            errors[layer, choice] = float(((torch.clamp(torch.round(w / step), lowest, highest) * step - w) ** 2).sum())
+    return errors

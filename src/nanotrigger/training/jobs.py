@@ -121,7 +121,9 @@ def calibrate(network: BatchedMLP, data: Dataset, statistics: bool = False) -> N
     """Set activation ranges, and the statistics of batch normalisation, from jets of the train split."""
     import torch
 
-    network.calibrate(torch.from_numpy(data.standardised("train").x[:CALIBRATION]), statistics)
+    x = torch.from_numpy(data.standardised("train").x[:CALIBRATION])
+    for _, part in network.parts(len(x)):
+        part.calibrate(x, statistics)
 
 
 def save(network: BatchedMLP, jobs: Sequence[Job], fitted: Fit) -> None:

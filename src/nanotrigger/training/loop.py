@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from tqdm import tqdm
 from nanotrigger.data.dataset import Dataset
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.training.checkpoint import Checkpoint, fingerprint
+from nanotrigger.training.devices import describe, keep_freed_memory, training_device
 from nanotrigger.training.network import BatchedMLP
 from nanotrigger.training.optimiser import Adam
 
@@ -64,14 +66,31 @@ def fit(
     names, seeds: one for each model; the order of the jets follows from a model's seed and the epoch, so that models
     of one seed see the same batches. A model that is done keeps its best parameters while the others go on. With a
     `checkpoint` a training that was interrupted goes on and gives the same result, bit for bit; it is removed at the end.
+    Trains on the device of `devices.training_device`; the network comes back to the processor.
     Raises NanotriggerError naming the model whose loss is not a number.
     """
-    train, val = data.standardised("train"), data.standardised("val")
-    x, y = torch.from_numpy(train.x), torch.from_numpy(train.y).long()
-    x_val, y_val = torch.from_numpy(val.x), torch.from_numpy(val.y).long()
+    device = training_device()
+    keep_freed_memory()
+    with checkpoint.held() if checkpoint else nullcontext():
+        try:
+            return _fit(network.to(device), data, schedule, names, seeds, checkpoint)
+        finally:
+            network.cpu()
+
+
+def _fit(
+    network: BatchedMLP,
+    data: Dataset,
+    schedule: Schedule,
+    names: Sequence[str],
+    seeds: Sequence[int],
+    checkpoint: Checkpoint | None,
+) -> Fit:
+    device, host = network.device, torch.device("cpu")
+    x, y = _jets(data, "train", network)
+    x_val, y_val = _jets(data, "val", network)
     models, epochs = network.models, schedule.epochs
     rates, l1 = torch.tensor(schedule.learning_rate), torch.tensor(schedule.l1)
-    penalised = bool((l1 > 0).any())
     optimiser = Adam(network.parameters())
     now = network.state_dict()
     best = {f"best.{name}": value.clone() for name, value in now.items()}
@@ -83,42 +102,32 @@ def fit(
     identity, start = "", 0
     if checkpoint:
         settings = (schedule.epochs, schedule.batch_size, schedule.patience, schedule.learning_rate, schedule.l1)
-        settings += (schedule.settled, schedule.what, network.sizes, tuple(names), tuple(seeds))
+        settings += (schedule.settled, schedule.what, network.sizes, tuple(names), tuple(seeds), describe(device))
         identity = fingerprint(settings, [*now.values(), x, y, x_val, y_val])
         start = checkpoint.restore(identity, tensors)
     batch = min(schedule.batch_size, len(x))
-    steps = len(x) // batch
-    different = sorted(set(seeds))
-    shuffle = torch.tensor([different.index(seed) for seed in seeds])
+    parts = [
+        _Part(models, part, optimiser.part(models, part.parameters()), rates[models], l1[models], seeds[models])
+        for models, part in network.parts(batch)
+    ]
+    total, val_loss, accuracy = (torch.zeros(models, dtype=torch.float64) for _ in range(3))
 
-    title = f"training {names[0]}" + f" and {models - 1} more" * (models > 1)
+    title = f"training {names[0]}" + f" and {models - 1} more" * (models > 1) + f" on {describe(device)}"
     progress = tqdm(range(start + 1, epochs + 1), desc=title, initial=start, total=epochs, mininterval=2)
     for epoch in progress:
         if (last > 0).all():
             break
         if schedule.before_epoch:
             schedule.before_epoch(network, epoch)
-        rate = rates * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs)))
-        orders = torch.stack(
-            [torch.from_numpy(np.random.default_rng((s, epoch)).permutation(len(x))) for s in different]
-        )
-        if network.quantised:
-            network.calibrate(x[orders[shuffle, :CALIBRATION]])
-        network.train()
-        network.frozen = epoch > FROZEN_AFTER * epochs
-        total = torch.zeros(models)
-        for step in range(steps):
-            rows = orders[:, step * batch : (step + 1) * batch]
-            rows = rows[0] if len(different) == 1 else rows[shuffle]
-            optimiser.zero_grad()
-            loss = cross_entropy(network(x[rows]), y[rows])
-            objective = loss.sum()
-            if penalised:
-                objective = objective + (l1 * sum(w.abs().sum((1, 2)) for w in network.effective)).sum()
-            objective.backward()
-            optimiser.step((epoch - 1) * steps + step + 1, rate)
-            total += loss.detach()
-        val_loss, accuracy = evaluate(network, x_val, y_val)
+        decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs))
+        for part in parts:
+            if (last[part.models] > 0).all():
+                continue
+            part.network.frozen = epoch > FROZEN_AFTER * epochs
+            part.epoch(x, y, batch, epoch, decay)
+            measured = (part.loss, *evaluate(part.network, x_val, y_val))
+            for kept, found in zip((total, val_loss, accuracy), measured, strict=True):
+                kept[part.models] = found.double().to(host)
         active = last == 0
         for model in torch.nonzero(active & ~torch.isfinite(val_loss)).flatten().tolist():
             if checkpoint:
@@ -127,15 +136,16 @@ def fit(
                 f"{names[model]}: the loss is not a number after epoch {epoch}. Lower its learning_rate "
                 f"({schedule.learning_rate[model]:g})."
             )
-        row = (torch.full((models,), float(epoch)), rate, total / steps, val_loss, accuracy)
+        row = (torch.full((models,), float(epoch)), rates * decay, total, val_loss, accuracy)
         history[epoch - 1] = torch.stack([column.double() for column in row], 1)
         if epoch >= schedule.settled:
             better = active & (val_loss < best_loss)
             best_loss.copy_(torch.where(better, val_loss, best_loss))
             best_epoch[better] = epoch
+            chosen = better.to(device)
             for name, value in now.items():
                 if value.ndim:  # the others are shared by the models, and fixed
-                    best[f"best.{name}"][better] = value[better]
+                    best[f"best.{name}"][chosen] = value[chosen]
             waited = epoch - best_epoch.clamp(min=schedule.settled - 1)
             last[active & (waited >= schedule.patience)] = epoch
         if checkpoint:
@@ -153,19 +163,76 @@ def fit(
     return Fit(histories, best_epoch.tolist())
 
 
+def _jets(data: Dataset, split: str, network: BatchedMLP) -> tuple[torch.Tensor, torch.Tensor]:
+    """Jets of a split as the network's first layer reads them, and their labels, on the network's device."""
+    part = data.standardised(split)
+    x, y = (torch.from_numpy(values).to(network.device) for values in (part.x, part.y))
+    return network.inputs(x), y.long()
+
+
+@dataclass
+class _Part:
+    """Models of a stack that go through an epoch before the next ones do: they share nothing with them."""
+
+    models: slice
+    network: BatchedMLP
+    optimiser: Adam
+    rates: torch.Tensor
+    l1: torch.Tensor
+    seeds: Sequence[int]
+
+    def __post_init__(self):
+        device = self.network.device
+        self.penalised = bool((self.l1 > 0).any())
+        self.rates, self.l1 = self.rates.to(device), self.l1.to(device)
+        self.loss = torch.zeros(len(self.rates), device=device)
+        """Mean loss of each model in the last epoch."""
+        self.different = sorted(set(self.seeds))
+        self.shuffle = torch.tensor([self.different.index(seed) for seed in self.seeds], device=device)
+
+    def epoch(self, x: torch.Tensor, y: torch.Tensor, batch: int, epoch: int, decay: float) -> None:
+        """Train on all jets once. decay: factor on the learning rates. Nothing in it waits for an accelerator."""
+        orders = [np.random.default_rng((seed, epoch)).permutation(len(x)) for seed in self.different]
+        orders = torch.from_numpy(np.stack(orders)).to(x.device)
+        if self.network.quantised:
+            self.network.calibrate(x[orders[self.shuffle, :CALIBRATION]])
+        self.network.train()
+        self.loss.zero_()
+        steps, rates = len(x) // batch, self.rates * decay
+        for step in range(steps):
+            rows = orders[:, step * batch : (step + 1) * batch]
+            rows = rows[0] if len(self.different) == 1 else rows[self.shuffle]
+            self.optimiser.zero_grad()
+            loss = cross_entropy(self.network.logits(x[rows]), y[rows])
+            objective = loss.sum()
+            if self.penalised:
+                objective = objective + (self.l1 * sum(w.abs().sum((1, 2)) for w in self.network.effective)).sum()
+            objective.backward()
+            self.optimiser.step((epoch - 1) * steps + step + 1, rates)
+            self.loss += loss.detach()
+        self.loss /= steps
+
+
 @torch.no_grad()
 def evaluate(network: BatchedMLP, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean cross entropy and accuracy, each (models,) float64, of jets x (jets, features) with labels y (jets,)."""
+    """Mean cross entropy and accuracy, each (models,) float64, of jets x (jets, features), on the grid of the network's
+    inputs, with labels y (jets,)."""
     network.eval()
-    loss, right = torch.zeros(2, network.models, dtype=torch.float64)
+    loss, right = torch.zeros(2, network.models, dtype=torch.float64, device=x.device)
     for part, labels in zip(x.split(network.rows()), y.split(network.rows()), strict=True):
-        logits = network(part)
-        loss += cross_entropy(logits, labels).double() * len(labels)
-        right += (logits.argmax(2) == labels).double().sum(1)
+        logits = network.logits(part)
+        # in double precision, so that it does not matter how many jets are evaluated at a time
+        loss += jet_losses(logits, labels).sum(1, dtype=torch.float64)
+        right += (logits.max(2).indices == labels).double().sum(1)
     return loss / len(x), right / len(x)
 
 
 def cross_entropy(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Mean cross entropy per model. logits: (models, jets, classes); y: (jets,) or (models, jets). Returns (models,)."""
-    log_p = torch.log_softmax(logits, 2)
-    return -log_p.gather(2, y.expand(len(logits), -1).unsqueeze(2)).mean((1, 2))
+    return jet_losses(logits, y).mean(1)
+
+
+def jet_losses(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Cross entropy of each jet, (models, jets); see `cross_entropy`."""
+    log_p = torch.log_softmax(logits.transpose(1, 2), 1)
+    return -log_p.gather(1, y.expand(len(logits), -1).unsqueeze(1)).squeeze(1)

@@ -39,6 +39,13 @@ class Adam:
         torch._foreach_mul_(updates, [rate] * len(updates))
         torch._foreach_add_(self.parameters, updates)
 
+    def part(self, models: slice, parameters: Iterable[torch.Tensor]) -> "Adam":
+        """The optimiser of some models, with their parameters; it shares its moments with this one."""
+        part = Adam([], self.betas, self.eps)
+        part.parameters = list(parameters)
+        part.first, part.second = ([t[models] for t in moments] for moments in (self.first, self.second))
+        return part
+
     def state(self) -> dict[str, torch.Tensor]:
         """Its live tensors by name, for a checkpoint."""
         pairs = (("first", self.first), ("second", self.second))

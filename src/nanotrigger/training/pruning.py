@@ -28,7 +28,9 @@ def prune(network: BatchedMLP, sparsity: torch.Tensor) -> None:
     for layer in range(network.layers):
         w, _ = network._folded(layer, torch.empty(0), 1.0)
         order = w.abs().flatten(1).argsort(dim=1, stable=True)
-        rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).expand_as(order))
-        dead = torch.round(sparsity * order.shape[1]).long().unsqueeze(1)
+        rank = torch.empty_like(order).scatter_(
+            1, order, torch.arange(order.shape[1], device=w.device).expand_as(order)
+        )
+        dead = torch.round(sparsity.to(w.device) * order.shape[1]).long().unsqueeze(1)
         getattr(network, f"mask{layer}").mul_((rank >= dead).float().view_as(w))
     network.training = before

@@ -5,9 +5,14 @@ widths train side by side.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
+
+BELOW_ONE = 1 - 2.0**-24
+"""The largest number below one in single precision; times 2^bits it rounds down to 2^bits - 1, up to 24 bits."""
 
 
 def power_of_two_range(peak: torch.Tensor) -> torch.Tensor:
@@ -17,17 +22,32 @@ def power_of_two_range(peak: torch.Tensor) -> torch.Tensor:
     return torch.ldexp(torch.ones_like(peak), exponent - (mantissa == 0.5).to(exponent.dtype))
 
 
+@dataclass(frozen=True)
+class Grid:
+    """A signed grid, a step and the first and last code of each model, (models, 1, 1): worked out once for many steps."""
+
+    step: torch.Tensor
+    inverse: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+
+    @classmethod
+    def of(cls, bits: torch.Tensor, reach: torch.Tensor) -> "Grid":
+        """Grid of `bits`, sign included, over `reach`, a power of two: so its step has an exact inverse."""
+        step, limit = reach * torch.exp2(1 - bits), torch.exp2(bits - 1)
+        return cls(step, 1 / step, -limit, limit - 1)
+
+
 class _Rounded(torch.autograd.Function):
     """Weights on their grid; the gradient passes straight through."""
 
     @staticmethod
-    def forward(ctx: Any, w: torch.Tensor, bits: torch.Tensor, reach: torch.Tensor) -> torch.Tensor:
-        step, limit = reach * torch.exp2(1 - bits), torch.exp2(bits - 1)
-        return torch.clamp(torch.round(w / step), -limit, limit - 1) * step
+    def forward(ctx: Any, w: torch.Tensor, grid: Grid) -> torch.Tensor:
+        return (w * grid.inverse).round_().clamp_(grid.low, grid.high).mul_(grid.step)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return gradient, None, None
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradient, None
 
 
 class _Activated(torch.autograd.Function):
@@ -40,13 +60,13 @@ class _Activated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, h: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(h, levels)
-        codes = torch.mul(h, levels).floor_()
-        return torch.minimum(codes, levels - 1, out=codes).relu_()
+        return torch.clamp(h, 0.0, BELOW_ONE).mul_(levels).floor_()
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         h, levels = ctx.saved_tensors
-        return torch.ops.aten.hardtanh_backward(gradient, h, 0.0, 1.0).mul_(levels), None
+        # into the memory of h, which nothing reads after this; torch refuses a second pass backwards
+        return torch.ops.aten.hardtanh_backward.grad_input(gradient, h, 0.0, 1.0, grad_input=h).mul_(levels), None
 
 
 def quantise_weights(w: torch.Tensor, bits: torch.Tensor, reach: torch.Tensor) -> torch.Tensor:
@@ -54,16 +74,26 @@ def quantise_weights(w: torch.Tensor, bits: torch.Tensor, reach: torch.Tensor) -
 
     w: (models, ...); bits, sign included, and reach, the power of two of the range: (models, 1, 1).
     """
-    return _Rounded.apply(w, bits, reach)
+    return on_grid(w, Grid.of(bits, reach))
+
+
+def on_grid(w: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """`quantise_weights` with a grid that is known."""
+    return _Rounded.apply(w, grid)
 
 
 def activation_codes(h: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
     """Activations as whole numbers from 0 to 2^bits - 1, rounded half up; no gradient where they saturate.
 
-    h: (models, jets, units), before the ReLU, in units of the model's power-of-two range, half a step already added:
+    h: (models, units, jets), before the ReLU, in units of the model's power-of-two range, half a step already added:
     hardware then only truncates, the half step goes into the bias of the layer before. bits: (models, 1, 1).
     """
-    return _Activated.apply(h, torch.exp2(bits))
+    return activation_levels(h, torch.exp2(bits))
+
+
+def activation_levels(h: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+    """`activation_codes` with the number of codes that is known, 2^bits (models, 1, 1)."""
+    return _Activated.apply(h, levels)
 
 
 def best_range(
@@ -71,14 +101,15 @@ def best_range(
 ) -> torch.Tensor:
     """Power-of-two range with which quantised values are nearest to the values, (models, 1, 1).
 
-    values: (models, rows, columns); quantise(reach): what they become with a range. Tried are the smallest range that
-    holds the largest value and its first `halvings` halves; the mean error to that power decides: few bits are better
-    spent on many values than on the rare large ones, which saturate.
+    values: (models, rows, columns); quantise(reach): what they become with a range, a new tensor. Tried are the smallest
+    range that holds the largest value and its first `halvings` halves; the mean error to that power decides: few bits are
+    better spent on many values than on the rare large ones, which saturate.
     """
-    reach = best = power_of_two_range(values.abs().amax((1, 2), keepdim=True))
+    norm = partial(torch.linalg.vector_norm, dim=(1, 2), keepdim=True)
+    reach = best = power_of_two_range(norm(values, torch.inf))
     least = torch.full_like(reach, torch.inf)
     for _ in range(halvings + 1):
-        error = (quantise(reach) - values).abs_().pow_(power).mean((1, 2), keepdim=True)
+        error = norm(quantise(reach).sub_(values), power)
         best, least = torch.where(error < least, reach, best), torch.minimum(error, least)
         reach = reach / 2
     return best
@@ -90,14 +121,16 @@ def weight_range(w: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
 
 
 def activation_range(h: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
-    """Range of activations h (models, jets, units), not negative, with the smallest absolute error.
+    """Range of activations h (models, units, jets), not negative, with the smallest absolute error.
 
     The absolute error saturates more than the squared one; trained with, that is more accurate at 4 bits and the same at 8.
     """
 
+    highest, half = torch.exp2(bits) - 1, torch.full_like(bits, 0.5)
+
     def quantised(reach: torch.Tensor) -> torch.Tensor:
         step = reach * torch.exp2(-bits)
-        return torch.minimum(torch.floor(h / step + 0.5), torch.exp2(bits) - 1) * step
+        return torch.addcmul(half, h, 1 / step).floor_().clamp_(max=highest).mul_(step)
 
     return best_range(h, quantised, power=1)
 

@@ -1,0 +1,90 @@
+"""What a search tried, and the front of accuracy against cost that it found.
+
+A row for each search. Left: score of every candidate (accuracy on the validation split times the forgiving factor of
+2006.10159) in the order of the search, and the best so far. Open: candidates that were stopped early, at their last score.
+Right: accuracy on the validation split after the few epochs of the search against what the objective counts, with the
+front; star: the one that was chosen, which is then trained at full length; dotted: the reference, to which costs are
+compared.
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from nanotrigger.plots._style import COLOURS
+from nanotrigger.results.records import read_json
+
+needs = ("steps",)
+
+UNITS = {"energy": "energy per inference [pJ]", "bits": "bits of the network"}
+
+
+def applies(available):
+    return "search.json" in available
+
+
+def plot(plan, inputs):
+    found = {Path(p).parent.name: read_json(Path(p)) for p in inputs.steps if Path(p).name == "search.json"}
+    figure, axes = plt.subplots(len(found), 2, figsize=(9.6, 0.6 + 3.3 * len(found)), squeeze=False)
+    tables = []
+    for (left, right), (stanza, search) in zip(axes, found.items(), strict=True):
+        table = pd.DataFrame(search["candidates"]).drop(columns="layers")
+        table.insert(0, "stanza", stanza)
+        table["cost"] = table[search["objective"]]
+        table["best"] = table.score.where(table.finished).cummax().ffill()
+        table["chosen"] = table.candidate == search["chosen"]
+        table["front"] = _front(table)
+        _history(left, table)
+        _costs(right, table, search)
+        left.set_ylabel(f"{stanza}: score")
+        right.set_ylabel("accuracy (validation split)")
+        tables.append(table)
+    named = {label: line for ax in axes.ravel() for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=6, columnspacing=1.2)
+    return figure, pd.concat(tables)
+
+
+def _front(table):
+    """Whether no other finished candidate is as accurate at a lower cost, or more accurate at none higher."""
+    kept = []
+    for row in table.itertuples():
+        others = table[table.finished & (table.cost <= row.cost) & (table.accuracy >= row.accuracy)]
+        better = (others.cost < row.cost) | (others.accuracy > row.accuracy)
+        kept.append(bool(row.finished and not better.any()))
+    return kept
+
+
+def _history(ax, table):
+    for finished, style in ((False, {"markerfacecolor": "none", "color": "0.55"}), (True, {"color": COLOURS[5]})):
+        rows = table[table.finished == finished]
+        if len(rows):
+            label = "candidates" if finished else "stopped early"
+            ax.plot(rows.candidate, rows.score, "o", markersize=4, label=label, **style)
+    ax.step(table.candidate, table.best, where="post", color=COLOURS[0], label="best so far")
+    row = table[table.chosen]
+    ax.plot(row.candidate, row.score, "*", color=COLOURS[1], markersize=14, label="chosen")
+    # failed ones would hide the others
+    ax.set_ylim(
+        bottom=max(table.score.min(), table.score.median() - 3 * (table.score.max() - table.score.median())) - 0.02
+    )
+    ax.set_xlabel("candidate")
+
+
+def _costs(ax, table, search):
+    rows = table[table.finished]
+    ax.plot(rows.cost, rows.accuracy, "o", color=COLOURS[5], markersize=4)
+    front = table[table.front].sort_values("cost")
+    ax.step(front.cost, front.accuracy, where="post", color=COLOURS[2], label="front")
+    row = table[table.chosen]
+    ax.plot(row.cost, row.accuracy, "*", color=COLOURS[1], markersize=14, label="chosen")
+    ax.axvline(search["reference"][search["objective"]], color="k", linestyle=":", label="reference")
+    middle = rows.accuracy.median()
+    ax.set_ylim(bottom=max(rows.accuracy.min(), middle - 3 * (rows.accuracy.max() - middle)) - 0.01)
+    ax.set(xscale="log", xlabel=UNITS[search["objective"]])
+    ticks = np.array([1, 2, 5])[:, None] * 10.0 ** np.arange(1, 7)
+    low, high = ax.get_xlim()
+    ax.set_xticks([t for t in np.sort(ticks.ravel()) if low <= t <= high])
+    ax.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+    ax.minorticks_off()

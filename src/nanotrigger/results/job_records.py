@@ -1,0 +1,140 @@
+"""A record of each job of the DAG, written when it ends: what it read, what it ran with, and the hashes of what it wrote.
+
+Records lie in `provenance/jobs/<rule>/<wildcards>.json` below the results of a run. They are no outputs of the DAG and no
+inputs: a commit changes them only where a job runs again.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nanotrigger.results.records import git_state, read_json, sha256, write_json
+
+FOLDER = "provenance"
+IGNORED = frozenset({".snakemake_timestamp"})
+"""Files that Snakemake leaves in folders that are outputs."""
+
+
+def files_below(path: Path) -> list[Path]:
+    """The file itself, or all files of a folder, in order."""
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and file.name not in IGNORED)
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """Hash and size in bytes of a file."""
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def fingerprints(paths: Iterable[str | Path]) -> dict[str, dict[str, Any]]:
+    """Hash and size of each file, and of each file of each folder. Files that vanish meanwhile are left out."""
+    found = {}
+    for path in paths:
+        for file in files_below(Path(path)):
+            try:
+                found[str(file)] = fingerprint(file)
+            except FileNotFoundError:
+                continue
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Interpreter, compiler, system and the version of every installed package."""
+    # names of the metadata folders hold the versions: reading the metadata itself would take as long as some jobs
+    folders = {path.stem for entry in sys.path if entry for path in Path(entry).glob("*.dist-info")}
+    packages = dict(sorted(name.rpartition("-")[::2] for name in folders))
+    compiler = None
+    if shutil.which("g++"):
+        done = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True)
+        compiler = done.stdout.strip() or None
+    return {
+        "python": platform.python_version(),
+        "g++": compiler,
+        "system": platform.platform(terse=True),
+        "packages": packages,
+    }
+
+
+def named_list(values: Any) -> dict[str, Any]:
+    """A list of Snakemake's with its names, as plain data."""
+    return {"values": json.loads(json.dumps(list(values), default=str)), "names": dict(getattr(values, "_names", {}))}
+
+
+class JobRecord:
+    """The record of one job: made when it begins, which removes that of an earlier one, and written when it ends well."""
+
+    def __init__(self, snakemake: Any, results: Path) -> None:
+        self.job, self.results = snakemake, results
+        self.id = "/".join([snakemake.rule, *map(str, snakemake.wildcards)])
+        self.path = results / FOLDER / "jobs" / f"{self.id}.json"
+        self.path.unlink(missing_ok=True)
+        self.started = datetime.now(UTC)
+
+    def write(self) -> None:
+        job = self.job
+        write_json(
+            self.path,
+            {
+                "id": self.id,
+                "rule": job.rule,
+                "wildcards": dict(job.wildcards.items()),
+                "script": _script(),
+                "threads": job.threads,
+                "input": named_list(job.input),
+                "output": named_list(job.output),
+                "params": named_list(job.params),
+                "read": fingerprints(path for path in map(str, job.input) if Path(path).is_file()),
+                "wrote": fingerprints(map(str, job.output)),
+                "left": self._worked_in(),
+                "git": git_state(),
+                "environment": self._environment(),
+                "started": self.started.isoformat(timespec="seconds"),
+                "ended": datetime.now(UTC).isoformat(),
+            },
+        )
+
+    def _worked_in(self) -> dict[str, dict[str, Any]]:
+        """Hashes of all files of the folders among the inputs in which a file changed while the job ran."""
+        start = self.started.timestamp()
+        folders = [folder for folder in map(Path, self.job.input) if folder.is_dir()]
+        changed = [folder for folder in folders if any(_changed(file, start) for file in files_below(folder))]
+        return fingerprints(changed)
+
+    def _environment(self) -> str:
+        """Write the environment once per run; returns its name."""
+        content = environment()
+        name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        path = self.results / FOLDER / "environments" / f"{name}.json"
+        if not path.exists():
+            write_json(path, content)
+        return name
+
+
+def _changed(file: Path, since: float) -> bool:
+    try:
+        return file.stat().st_mtime >= since - 1  # some file systems keep whole seconds
+    except FileNotFoundError:
+        return True
+
+
+def _script() -> str | None:
+    """Path of the script that runs, from the working folder where it lies below it; None where it came from no file."""
+    name = getattr(sys.modules["__main__"], "__file__", None)
+    if name is None:
+        return None
+    path = Path(name)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def read_records(results: Path) -> dict[str, dict[str, Any]]:
+    """All records of a run, by their id. Raises NanotriggerError naming one that is damaged."""
+    records = (read_json(path) for path in sorted((results / FOLDER / "jobs").rglob("*.json")))
+    return {record["id"]: record for record in records}

@@ -1,0 +1,114 @@
+"""Valid configurations, mutated at random: each is either valid still or refused with one message that names the key."""
+
+import copy
+import time
+
+import yaml
+from conftest import merged, read_yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nanotrigger.config import load_config, shown
+from nanotrigger.errors import ConfigError
+from nanotrigger.plan import make_plan
+
+BASE = read_yaml("config/config.yaml")
+CONFIGS = [BASE, merged(BASE, read_yaml("config/quickstart.yaml"))]
+LIMIT_S = 2.0
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([0, -1, 1, 2, 10**9]),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.text(max_size=12),
+    st.sampled_from(["", "..", "../up", "a b", "$(touch x)", "; rm", "hgq", "rtl", "é", "\x00", "-", "1"]),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def paths(node, prefix=()):
+    """Every place of a configuration below its root."""
+    inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inside:
+        yield (*prefix, key)
+        yield from paths(value, (*prefix, key))
+
+
+class Case:
+    """A configuration that was changed; shown as its changes alone."""
+
+    def __init__(self, config):
+        self.config, self.changes = copy.deepcopy(config), []
+
+    def __repr__(self):
+        return "; ".join(self.changes)
+
+    def parent(self, path):
+        node = self.config
+        for key in path[:-1]:
+            node = node[key]
+        return node
+
+
+@st.composite
+def mutated(draw):
+    """A case with one to three changes."""
+    case = Case(draw(st.sampled_from(CONFIGS)))
+    for _ in range(draw(st.integers(1, 3))):
+        places = list(paths(case.config))
+        path = draw(st.sampled_from(places))
+        node, last = case.parent(path), path[-1]
+        kind = draw(st.sampled_from(["value", "remove", "rename", "add", "copy"]))
+        what = None
+        if kind == "value":
+            what = node[last] = draw(values)
+        elif kind == "remove":
+            del node[last]
+        elif kind == "copy":  # what is right elsewhere
+            what = draw(st.sampled_from(places))
+            node[last] = copy.deepcopy(case.parent(what)[what[-1]])
+        elif isinstance(node, list):
+            what = draw(values)
+            node.append(what)
+        elif kind == "rename":
+            what = draw(st.sampled_from([f"{last}s", f"{last}"[:-1], f"{last}_", "x", ""]))
+            node[what] = node.pop(last)
+        else:
+            what = draw(st.text(min_size=1, max_size=10)), draw(values)
+            node[what[0]] = what[1]
+        case.changes.append(f"{kind} {'.'.join(map(str, path))} {what!r}")
+    return case
+
+
+@settings(
+    max_examples=1000,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    report_multiple_bugs=False,
+)
+@given(mutated())
+def test_a_mutated_configuration_is_valid_or_refused(case):
+    started = time.process_time()
+    try:
+        plan = make_plan(load_config(case.config))
+    except ConfigError as error:
+        message = str(error)
+        assert "Traceback" not in message and len(message) < 20000, message
+        for line in message.splitlines():
+            assert line.startswith("config: "), message
+            # the key at which something is wrong stands first
+            key = line.removeprefix("config: ")
+            assert key.startswith((*map(shown, case.config), "run", "datasets", "models", "flows", "custom_rules")), (
+                message
+            )
+    else:
+        assert plan.models
+        yaml.safe_dump(plan.config.model_dump(mode="json"))
+    assert time.process_time() - started < LIMIT_S

@@ -1,0 +1,255 @@
+"""A finished run knows where each result comes from, and `verify` names whatever was changed since."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pandas as pd
+import pytest
+from conftest import Checkout
+from test_export import network
+
+from nanotrigger import verify as command
+from nanotrigger.errors import NanotriggerError
+from nanotrigger.qonnx.export import write_qonnx
+from nanotrigger.results.job_records import JobRecord, fingerprint, fingerprints, read_records
+from nanotrigger.results.provenance import Makers, altered_files, expected_files
+from nanotrigger.results.records import read_json
+from nanotrigger.verify import verify
+
+RESULTS = Path("results/tiny")
+PROVENANCE = RESULTS / "provenance.json"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run without training and synthesis: one QONNX file on vectors of its own, to the tables and figures."""
+    checkout = Checkout(tmp_path_factory.mktemp("provenance"))
+    write_qonnx(network(4, hidden_units=4), checkout.folder / "model.onnx", {})
+    stanza = {"method": "external", "path": "model.onnx", "random_vectors": 100}
+    config = {"run": {"name": "tiny", "dataset": None, "models": ["file"], "flows": []}, "models": {"file": stanza}}
+    git(checkout.folder, "init", "--quiet")
+    git(checkout.folder, "add", "Snakefile")
+    git(checkout.folder, "commit", "--quiet", "-m", "first")
+    done = checkout.snakemake("--cores", "2", overlay=config)
+    assert done.returncode == 0, done.stdout[-4000:]
+    checkout.config = config
+    return checkout
+
+
+def git(folder, *arguments):
+    who = ["-c", "user.name=n", "-c", "user.email=n@example.org"]
+    done = subprocess.run(["git", *who, *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def copy(finished, tmp_path, monkeypatch):
+    """The finished run in a folder of its own, which the test stands in and may spoil."""
+    shutil.copytree(finished.folder / RESULTS, tmp_path / RESULTS)
+    for name in ("workflow", "resources", "src", "model.onnx"):
+        (tmp_path / name).symlink_to(finished.folder / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_an_unchanged_run_is_as_it_was_made(copy, capsys):
+    assert command.main(["tiny"]) == 0
+    said = capsys.readouterr().out
+    assert "files are as they were made" in said and "note:" not in said
+    tables = int(said.split("made, ")[1].split(" ")[0])
+    assert tables >= 8, "every table was made again"
+
+
+def edit(path, before, after):
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+
+
+def test_every_kind_of_change_is_named(copy, capsys):
+    tables, model = RESULTS / "tables", RESULTS / "models/file/seed0"
+    edit(tables / "models.csv", "file", "fils")
+    (model / "outputs.npy").write_bytes((model / "outputs.npy").read_bytes()[:-8])
+    (RESULTS / "checks.txt").unlink()
+    (RESULTS / "models/extra.json").write_bytes(b"0")
+    lines = set()
+    assert command.main(["tiny", "--files-only"]) == 1
+    for line in capsys.readouterr().out.splitlines()[:-1]:
+        lines.add(line)
+    size = len((model / "outputs.npy").read_bytes())
+    assert lines == {
+        f"altered: {tables}/models.csv: altered",
+        f"altered: {model}/outputs.npy: cut to {size} of {size + 8} bytes",
+        f"missing: {RESULTS}/checks.txt",
+        f"unexpected: {RESULTS}/models/extra.json: was not there when the run ended",
+    }
+
+
+def test_a_table_that_no_longer_follows_from_its_records_is_named(copy):
+    """An altered record is named, and so are the tables that would now be others."""
+    metrics = RESULTS / "models/file/seed0/metrics.json"
+    content = read_json(metrics)
+    metrics.write_text(json.dumps({**content, "parameters": content["parameters"] + 1}))
+    problems = verify(Path(RESULTS)).problems
+    assert any(line.startswith(f"altered: {metrics}") for line in problems)
+    (table,) = [line for line in problems if f"{RESULTS}/tables/models.csv" in line]
+    assert table.startswith("does not follow from its records") and "line 2 says" in table
+    assert not [line for line in problems if "accuracies.csv" in line], "that table holds nothing of the change"
+
+
+def test_changed_hashes_do_not_hide_a_change(copy):
+    """Who also changes the hash in the provenance contradicts the record of the job, whose own hash stands there too."""
+    table = RESULTS / "tables/models.csv"
+    edit(table, "file", "fils")
+    content = read_json(PROVENANCE)
+    content["files"][str(table)] |= fingerprint(table)
+    PROVENANCE.write_text(json.dumps(content))
+    problems = verify(RESULTS, tables=False).problems
+    assert problems == [
+        f"altered: {PROVENANCE}: does not agree with the record: {table}: altered since collect made it"
+    ]
+    record = RESULTS / "provenance/jobs/collect.json"
+    edit(record, '"threads": 1', '"threads": 2')
+    assert f"altered: {record}: the record of a job" in verify(RESULTS, tables=False).problems
+
+
+def test_changed_sources_are_noted_and_are_no_fault(copy):
+    (copy / "resources").unlink()
+    (copy / "resources").mkdir()
+    (copy / "resources/published_results.csv").write_text("other\n")
+    verdict = verify(RESULTS, tables=False)
+    assert not verdict.problems
+    assert verdict.notes == ["1 files that the run read have changed since: resources/published_results.csv"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"files": {}}'])
+def test_without_readable_provenance_there_is_one_message(copy, capsys, content):
+    PROVENANCE.write_text(content)
+    assert command.main(["tiny"]) == 2
+    assert str(PROVENANCE) in capsys.readouterr().err
+    assert command.main(["nosuch"]) == 2
+    assert "Finish the run first" in capsys.readouterr().err
+
+
+def test_each_result_has_stanza_seed_commit_and_files(finished):
+    stated = read_json(finished.folder / PROVENANCE)
+    head = git(finished.folder, "rev-parse", "HEAD")
+    model = stated["results"]["models/file/seed0"]
+    assert model["stanza"]["path"] == "model.onnx" and model["seed"] == 0 and model["dataset"] is None
+    assert model["commits"] == [{"commit": head, "dirty": False}]
+    assert {"train/file", "export/file/0", "check_export/file/0"} <= set(model["jobs"])
+    assert f"{RESULTS}/models/file/seed0/model.onnx" in model["files"]
+    (environment,) = model["environments"]
+    packages = stated["environments"][environment]["packages"]
+    assert all(packages[name] == version(name) for name in ("numpy", "snakemake", "pandas"))
+    rows = stated["tables"]["tables/models.csv"]
+    assert len(rows) == len(pd.read_csv(finished.folder / RESULTS / "tables/models.csv"))
+    assert all(row["from"] == ["models/file/seed0"] for row in rows)
+    table = stated["read"]["resources/published_results.csv"]
+    assert (
+        table["sha256"]
+        == hashlib.sha256((finished.folder / "resources/published_results.csv").read_bytes()).hexdigest()
+    )
+
+
+def test_a_commit_reruns_nothing_and_an_edit_of_a_result_is_refused(finished):
+    git(finished.folder, "commit", "--quiet", "--allow-empty", "-m", "second")
+    done = finished.snakemake("-n", overlay=finished.config)
+    assert "Nothing to be done" in done.stdout
+    table = finished.folder / RESULTS / "tables/accuracies.csv"
+    before, times = table.read_bytes(), table.stat()
+    try:
+        table.write_bytes(before + b"\n")
+        os.utime(table, ns=(times.st_atime_ns, times.st_mtime_ns))  # unseen by the DAG
+        done = finished.snakemake("--cores", "1", "--forcerun", "provenance", overlay=finished.config)
+        assert done.returncode != 0
+        assert "tables/accuracies.csv: altered, " in done.stdout and "run again" in done.stdout
+    finally:
+        table.write_bytes(before)
+        os.utime(table, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert finished.snakemake("--cores", "1", "--forcerun", "provenance", overlay=finished.config).returncode == 0
+
+
+def test_the_crate_describes_the_files(finished):
+    pytest.importorskip("rocrate", reason="rocrate, of the optional target ro_crate, is not installed")
+    from rocrate.rocrate import ROCrate
+
+    done = finished.snakemake("--cores", "1", "ro_crate", overlay=finished.config)
+    assert done.returncode == 0, done.stdout[-3000:]
+    crate = ROCrate(finished.folder / RESULTS)  # its own reader takes it
+    stated = read_json(finished.folder / PROVENANCE)
+    files = {entity.id: entity for entity in crate.get_by_type("File")}
+    assert files["tables/models.csv"]["sha256"] == stated["files"][f"{RESULTS}/tables/models.csv"]["sha256"]
+    (collect,) = [a for a in crate.get_by_type("CreateAction") if a["name"] == "collect"]
+    assert files["tables/models.csv"] in collect["result"] and files["tables/accuracies.csv"] in collect["object"]
+    done = subprocess.run(
+        [sys.executable, "-m", "nanotrigger.verify", "tiny", "--files-only"], cwd=finished.folder, capture_output=True
+    )
+    assert done.returncode == 0, "the crate is no unexpected file"
+
+
+class Listed(list):
+    """A list with names, as Snakemake's."""
+
+    _names: ClassVar = {}
+
+    def items(self):
+        return ()
+
+
+def fake(rule, inputs, outputs):
+    lists = {"input": Listed(inputs), "output": Listed(outputs), "params": Listed(), "wildcards": Listed()}
+    return SimpleNamespace(rule=rule, threads=1, **lists)
+
+
+def test_a_folder_is_what_the_last_job_left_that_worked_in_it(tmp_path, monkeypatch):
+    """A project grows while it is built; what was built is no alteration, what came later is."""
+    monkeypatch.chdir(tmp_path)
+    project = Path("r/hardware/project")
+    create = JobRecord(fake("create", [], [str(project)]), Path("r"))
+    project.mkdir(parents=True)
+    (project / "a.v").write_text("module")
+    (project / "log").write_text("created")
+    create.write()
+    build = JobRecord(fake("build", [str(project)], ["r/built.json"]), Path("r"))
+    (project / "a.o").write_text("object")
+    (project / "log").write_text("created, built")
+    Path("r/built.json").write_text("{}")
+    build.write()
+    records = read_records(Path("r"))
+    makers, expected = Makers(records), expected_files(records)
+    assert makers.chain(["r/built.json"]) == ["create", "build"]
+    assert makers.of(project / "a.o") == "create" and expected[str(project / "log")][1] == "build"
+    now = fingerprints(["r/hardware", "r/built.json"])
+    assert len(now) == 4 and altered_files(now, expected) == []
+    (project / "a.v").write_text("modulo")
+    now = fingerprints(["r/hardware", "r/built.json"])
+    assert altered_files(now, expected) == [f"{project}/a.v: altered since build made it"]
+
+
+def test_a_job_that_fails_leaves_no_record(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("r").mkdir()
+    Path("r/out").write_text("1")
+    JobRecord(fake("make", [], ["r/out"]), Path("r")).write()
+    assert list(read_records(Path("r"))) == ["make"]
+    JobRecord(fake("make", [], ["r/out"]), Path("r"))  # begins again, and never ends
+    assert not read_records(Path("r"))
+
+
+def test_a_damaged_record_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("r/provenance/jobs/x.json")
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    with pytest.raises(NanotriggerError, match=r"x\.json: cannot be read"):
+        read_records(Path("r"))
