@@ -5,6 +5,7 @@ inputs: a commit changes them only where a job runs again.
 """
 
 import hashlib
+import itertools
 import json
 import platform
 import shutil
@@ -15,11 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nanotrigger.redaction import redacted_data
 from nanotrigger.results.records import git_state, read_json, sha256, write_json
 
 FOLDER = "provenance"
 IGNORED = frozenset({".snakemake_timestamp"})
 """Files that Snakemake leaves in folders that are outputs."""
+
+SHARED = "download_jets"
+"""Folder of logs that belong to no single run."""
 
 
 def files_below(path: Path) -> list[Path]:
@@ -68,6 +73,13 @@ def named_list(values: Any) -> dict[str, Any]:
     return {"values": json.loads(json.dumps(list(values), default=str)), "names": dict(getattr(values, "_names", {}))}
 
 
+def run_folder(log: Path, run: str) -> Path:
+    """Results of a run, from the path of a job's log: as a module of another workflow it may lie under a prefix."""
+    parts = Path(log).parts
+    at = next(i for i, pair in enumerate(itertools.pairwise(parts)) if pair[0] == "logs" and pair[1] in (run, SHARED))
+    return Path(*parts[:at], "results", run)
+
+
 class JobRecord:
     """The record of one job: made when it begins, which removes that of an earlier one, and written when it ends well."""
 
@@ -90,7 +102,7 @@ class JobRecord:
                 "threads": job.threads,
                 "input": named_list(job.input),
                 "output": named_list(job.output),
-                "params": named_list(job.params),
+                "params": redacted_data(named_list(job.params)),
                 "read": fingerprints(path for path in map(str, job.input) if Path(path).is_file()),
                 "wrote": fingerprints(map(str, job.output)),
                 "left": self._worked_in(),
