@@ -109,7 +109,7 @@ def allocate_bits(data, jobs: Sequence[Job], inputs: dict[str, Path], output: Pa
     """Width of every layer for every point of the stanza."""
     from nanotrigger.results.records import write_json
 
-    with np.load(inputs["traces.npz"]) as measured:
+    with np.load(inputs["traces.npz"], allow_pickle=False) as measured:
         trace, errors = measured["trace"], {kind: measured[kind] for kind in ("correct", "reference")}
     chosen: dict[str, Any] = {}
     for name, params in {job.model: job.params for job in jobs}.items():

@@ -42,7 +42,8 @@ def run_tool(
     """Run a program in `folder`, its output in the file `log` there, and return that output.
 
     name: what messages call the program, where another starts it.
-    No secret of the environment stays in the log. Raises ToolError with the last lines if it is absent, fails or runs longer than `timeout_s` seconds.
+    No secret of the environment stays in the log. Raises ToolError with the last lines if it is absent, fails or runs longer
+    than `timeout_s` seconds.
     """
     name, folder = name or command[0], Path(folder)
     path = find(command[0])
