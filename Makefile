@@ -42,7 +42,7 @@ test-slurm: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakefmt --check Snakefile workflow examples
 	$(BIN)/python -m nanotrigger.lint
 
 # `make bench BENCH="hardware --only hgq_1000"` measures that alone

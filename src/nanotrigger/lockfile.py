@@ -1,6 +1,6 @@
 """The lock files: every package at one version, and a hash for each that is one file on every platform.
 
-`python -m nanotrigger.lockfile report.json` prints `requirements-hashed.lock` from pip's report of an installation (`pip install
+`python -m nanotrigger.lockfile report.json` prints `requirements-hashed.lock` from pip's report (`pip install
 --dry-run --report`); `--check requirements.lock` names what is installed and not locked. A wheel of pure Python
 (`...-none-any.whl`) serves every platform and Python, so its hash holds for all; compiled wheels differ, torch even from one
 index to the next, and what pip builds from a source archive differs from machine to machine: these have a version alone.
