@@ -38,8 +38,8 @@ rule download_jets:
     log:
         "logs/download_jets/{name}/{file}.log",
     wildcard_constraints:
-        name="[^/]+",
-        file="[^/]+",
+        name=r"[A-Za-z0-9][\w.+-]*",
+        file=r"[A-Za-z0-9][\w.+-]*",
     # nodes of a cluster often have no network
     localrule: True
     resources:
