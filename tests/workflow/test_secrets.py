@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 
 import pytest
 from conftest import Checkout
@@ -11,6 +12,7 @@ from test_export import network
 
 from nanotrigger.data.download import fetch
 from nanotrigger.data.sources import PublishedFile
+from nanotrigger.errors import DataError
 from nanotrigger.qonnx.export import write_qonnx
 from nanotrigger.redaction import redact_file, redacted, redacted_data, secrets
 from nanotrigger.tools.run import run_tool
@@ -123,13 +125,8 @@ def test_what_was_said_is_still_there_without_them(runs):
 
 
 def test_the_program_itself_gets_the_licence(tmp_path):
-    run_tool(
-        ["sh", "-c", 'test "$LM_LICENSE_FILE" = 1@host.example.org'],
-        tmp_path,
-        "a.log",
-        9,
-        {"LM_LICENSE_FILE": "1@host.example.org"},
-    )
+    command = ["sh", "-c", 'test "$LM_LICENSE_FILE" = 1@host.example.org']
+    run_tool(command, tmp_path, "a.log", 9, {"LM_LICENSE_FILE": "1@host.example.org"})
 
 
 def test_the_effective_config_can_be_run_without_its_secrets(runs):
@@ -147,16 +144,20 @@ def test_the_effective_config_can_be_run_without_its_secrets(runs):
     assert stated["results"]["hardware/file/seed0/leaky"]["stanza"]["licence"] == "**********"
 
 
-def test_downloads_are_noted_without_user_and_password(tmp_path, monkeypatch, capsys):
+def test_downloads_are_noted_without_user_and_password(tmp_path, monkeypatch):
+    """Also in the message of one that fails."""
     server = Server()
     try:
         monkeypatch.chdir(tmp_path)
         write_qonnx(network(4, hidden_units=4), tmp_path / "m.onnx", {})
-        server.answers["/m?access_token=planted-token-0123456789"] = Answer((tmp_path / "m.onnx").read_bytes())
+        server.answers["/m"] = Answer((tmp_path / "m.onnx").read_bytes())
         address = (
             server.url.replace("://", "://user:planted-registry-password@") + "/m?access_token=planted-token-0123456789"
         )
         source = PublishedFile("set", "m.onnx", "onnx", urls=(address,))
+        with pytest.raises(DataError) as error:
+            fetch(replace(source, sha256="0" * 64), tmp_path / "no.onnx", tmp_path / "datasets.csv", attempts=1, wait=0)
+        assert "://***@127.0.0.1" in str(error.value) and not FORBIDDEN.search(str(error.value).encode())
         fetch(source, tmp_path / "downloads/m.onnx", tmp_path / "datasets.csv", attempts=1, wait=0)
     finally:
         server.http.shutdown()
