@@ -32,6 +32,7 @@ class Params(VerilogParams):
 SCRIPT = """
 read_verilog -defer -sv src/static/*.v src/*.v
 synth -flatten -top {top}
+dfflegalize -cell $_DFF_P_ 01
 abc -g AND
 opt_clean -purge
 write_verilog -noattr netlist.v

@@ -12,7 +12,7 @@ rule and_gates_figure:
     input:
         models=f"{RESULTS}/tables/models.csv",
         records=AND_GATES,
-        code="examples/and_gates/figure.py",
+        code=workflow.source_path("figure.py"),
     output:
         png=f"{RESULTS}/figures/and_gates.png",
         pdf=f"{RESULTS}/figures/and_gates.pdf",
@@ -42,7 +42,7 @@ rule fewest_ands:
     message:
         "Finding the design with the fewest ANDs"
     shell:
-        "(head -n 1 {input:q}; tail -n +2 {input:q} | sort -t , -k 4 -n | head -n 1) > {output:q} 2> {log:q}"
+        "(head -n 1 {input:q}; tail -n +2 {input:q} | sort -t , -k 5 -n | head -n 1) > {output:q} 2> {log:q}"
 
 
 # with every run: part of `rule all`, and of the run's provenance
