@@ -10,6 +10,7 @@ import argparse
 import json
 import re
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from importlib.metadata import distributions
 from pathlib import Path
@@ -71,7 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not given.check:
         print(HEAD + "\n".join(hashed(json.loads(given.file.read_text()))))
         return 0
-    installed = {distribution.name: distribution.version for distribution in distributions()}
+    here = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    installed = {distribution.name: distribution.version for distribution in distributions(path=here)}
     if extra := unlocked(read_lock(given.file.read_text()), installed):
         print(f"Installed, but not in {given.file}: {', '.join(extra)}. This Python or system needs more than it pins.")
     return 0

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from importlib.metadata import distributions
 
@@ -37,7 +38,9 @@ def test_what_is_asked_for_is_locked():
 
 
 def test_this_environment_is_the_locked_one():
-    installed = {normalised(d.name): d.version.partition("+")[0] for d in distributions()}
+    # of the environment alone: setuptools brings packages of its own once it is imported
+    found = distributions(path=[sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    installed = {normalised(d.name): d.version.partition("+")[0] for d in found}
     assert {name: installed[name] for name in LOCK if name in installed} == {
         name: version for name, (version, _) in LOCK.items() if name in installed
     }
