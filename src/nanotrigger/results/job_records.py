@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nanotrigger.errors import NanotriggerError
 from nanotrigger.results.records import git_state, read_json, sha256, write_json
 
 FOLDER = "provenance"
@@ -132,6 +134,46 @@ def _script() -> str | None:
         return None
     path = Path(name)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def damaged_inputs(job: Any) -> list[tuple[str, str]]:
+    """What a job's inputs have lost or changed since they were made, a line each, and the output to delete for it.
+
+    In folders only files that were cut or are missing count: those of a project change as the jobs go that work in it.
+    """
+    makers = {Path(output): record for record in _makers(job) for output in record["output"]["values"]}
+    found = []
+    for path in map(Path, job.input):
+        record = makers.get(path)
+        for name, made in record["wrote"].items() if record else ():
+            file = Path(name)
+            if file != path and not file.is_relative_to(path):
+                continue
+            size = file.stat().st_size if file.is_file() else None
+            if size is None:
+                line = f"{name}: is missing"
+            elif size < made["bytes"]:
+                line = f"{name}: has {size} of the {made['bytes']} bytes with which it was made"
+            elif file == path and sha256(file) != made["sha256"]:
+                line = f"{name}: is not what was made"
+            else:
+                continue
+            found.append((f"{line} ({record['id']}, {record['ended'][:19]} UTC).", str(path)))
+    return found
+
+
+def _makers(job: Any) -> list[dict[str, Any]]:
+    """Records that may be of the jobs that made a job's inputs: the values of their wildcards are in a path of these."""
+    inputs = [str(path) for path in job.input]
+    folders = {Path(*path.parts[:2]) for path in map(Path, inputs) if path.parts[:1] == ("results",)}
+    found = []
+    for folder in (folder / FOLDER / "jobs" for folder in folders):
+        for path in folder.rglob("*.json"):
+            values = path.relative_to(folder).with_suffix("").parts[1:]
+            if any(all(value in name for value in values) for name in inputs):
+                with suppress(NanotriggerError):
+                    found.append(read_json(path))
+    return found
 
 
 def read_records(results: Path) -> dict[str, dict[str, Any]]:
