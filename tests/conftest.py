@@ -17,6 +17,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
+# the smallest configuration that is valid
+BASE_RUN = {
+    "run": {"name": "r", "dataset": "d", "models": ["m"]},
+    "datasets": {"d": {"source": "pythia", "jets": 1000}},
+    "models": {"m": {"method": "float"}},
+}
+
+
 @pytest.fixture(scope="session")
 def toy():
     """A dataset of five overlapping clusters in sixteen dimensions, for what does not depend on physics."""

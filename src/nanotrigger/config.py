@@ -5,15 +5,25 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.errors import ConfigError
 from nanotrigger.flows.base import load_flow
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import StrictModel, suggestion
+from nanotrigger.redaction import redacted, redacted_data
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 """Names become folders and wildcards: letters, digits and underscores."""
@@ -229,7 +239,41 @@ class Config(StrictModel):
     models: dict[Name, dict[str, Any]] = Field(description="definitions of models")
     flows: dict[Name, dict[str, Any]] = Field(default_factory=dict, description="definitions of hardware flows")
     tables: dict[str, PaperTable] = Field(default_factory=dict, description="changes to how papers' tables are filled")
-    custom_rules: tuple[str, ...] = Field((), description="a user's own .smk files, included after the rules")
+    custom_rules: tuple[str, ...] = Field(
+        (), description="a user's own .smk files, from the working folder, included after the rules (docs/extending.md)"
+    )
+
+    @field_validator("custom_rules")
+    @classmethod
+    def _are_there(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        for file in files:
+            if not _is_file(file):
+                raise ValueError(f"'{file}' is not a file in {Path.cwd()}")
+        return files
+
+    def public(self) -> dict[str, Any]:
+        """The configuration as plain data without its secrets: what may be written beside the results.
+
+        Left out are keys that a module's Params declare as SecretStr; addresses lose user and password.
+        """
+        content = self.model_dump(mode="json")
+        for group, module in (("models", model_module), ("flows", flow_module)):
+            for name, stanza in content[group].items():
+                fields = module(name, stanza).Params.model_fields
+                hidden = {key for key, field in fields.items() if _is_secret(field.annotation)}
+                content[group][name] = {key: value for key, value in stanza.items() if key not in hidden}
+        return redacted_data(content)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except ValueError:  # a null character
+        return False
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or SecretStr in get_args(annotation)
 
 
 def _path(parts: tuple[str | int, ...]) -> str:
@@ -258,9 +302,23 @@ def _message(error: ValidationError, prefix: str, model: type[StrictModel] | Non
             lines.append(f"config: {where}: is missing.")
         else:
             value = problem["input"] if not isinstance(problem["input"], Mapping) else None
+            field = model.model_fields.get(str(problem["loc"][0])) if model and problem["loc"] else None
+            if field and _is_secret(field.annotation):
+                value = None
             given = f" = {value!r}" if value is not None else ""
             lines.append(f"config: {where}{given}: {problem['msg'].removeprefix('Value error, ')}.")
-    return "\n".join(lines)
+    return redacted("\n".join(lines))
+
+
+def laid_over(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration in a file with `content` laid over it, as Snakemake does with several files."""
+    import yaml
+
+    def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+        both = {key for key in over if isinstance(under.get(key), Mapping) and isinstance(over[key], Mapping)}
+        return {**under, **over, **{key: merge(under[key], over[key]) for key in both}}
+
+    return merge(yaml.safe_load(path.read_text()), content)
 
 
 def validate(model: type[StrictModel], content: Mapping[str, Any], prefix: str = "") -> Any:

@@ -29,11 +29,11 @@ SPOKEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 KEPT = "Then run the same command again: what is finished is kept."
 
 
-def explained(error: Exception, snakemake: Any) -> str | None:
-    """The message of a failed job for its user; None where the program itself is at fault."""
+def explained(error: Exception, snakemake: Any, results: Path) -> str | None:
+    """The message of a failed job for its user; None where the program itself is at fault. results: folder of the run."""
     if message := storage_message(error, snakemake.output[0]):
         return message
-    damaged = damaged_inputs(snakemake)
+    damaged = damaged_inputs(snakemake, results)
     if not damaged:
         return str(error) if isinstance(error, NanotriggerError) else None
     text = str(error) if isinstance(error, NanotriggerError) else f"{type(error).__name__}: {error}"

@@ -1,6 +1,7 @@
 """From a configuration to what a run builds: models, replicas, and the pairs of model and flow. No Snakemake here."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -154,6 +155,18 @@ def point_name(stanza: str, values: tuple[Any, ...]) -> str:
     return "_".join([stanza, *("-".join(map(str, v)) if isinstance(v, list | tuple) else str(v) for v in values)])
 
 
+MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
+"""Names of models become folders and wildcards, and stand in scripts."""
+
+
+def _check_name(name: str, where: str) -> None:
+    if not MODEL_NAME.fullmatch(name) or len(name) > 200:
+        raise ConfigError(
+            f"config: {where}: a point would be named {shown(name[:210])}, which is no name of a folder here: letters, digits "
+            "and _ . + - alone, 200 at most. Sweep over other values, or write a stanza for each."
+        )
+
+
 def sweep_values(given: Any) -> list[Any]:
     """Values of a key of a sweep: a list, or `{product: [...]}`, all combinations of a list of lists. Empty if neither."""
     if isinstance(given, Mapping) and list(given) == ["product"]:
@@ -198,6 +211,7 @@ def _stanza(name: str, content: Mapping[str, Any]) -> Stanza:
     for values in itertools.product(*sweep.values()):
         point = dict(zip(sweep, values, strict=True))
         label = prefix + "".join(f" (sweep {k}={shown(v)})" for k, v in point.items())
+        _check_name(point_name(name, values), f"{prefix}.sweep")
         models.append(Model(point_name(name, values), name, validate(module.Params, {**keys, **point}, label)))
     built = _built(prefix, general.build, [model.name for model in models])
     return Stanza(name, module, tuple(models), built, general.models_per_job)

@@ -11,7 +11,9 @@ from nanotrigger.results.published import published_table
 
 try:
     if RUN.compare:
-        check_rules(PLAN, published_table(Path("resources/published_results.csv")))
+        check_rules(
+            PLAN, published_table(Path(shipped("resources/published_results.csv")))
+        )
     check_tables(PLAN)
 except NanotriggerError as error:
     raise WorkflowError(str(error)) from None
@@ -117,7 +119,7 @@ rule collect:
         metrics=over_models("metrics.json"),
         manifests=over_models("manifest.json"),
         records=over_designs("record.json"),
-        published="resources/published_results.csv",
+        published=shipped("resources/published_results.csv"),
         code=sources(
             "results/tables.py",
             "results/published.py",
@@ -212,7 +214,7 @@ rule dump_config:
         mem_mb=memory(500),
         runtime=5,
     params:
-        config=PLAN.config.model_dump(mode="json"),
+        config=PLAN.config.public(),
     message:
         "Writing the configuration of {RUN.name}"
     script:

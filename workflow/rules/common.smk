@@ -5,20 +5,41 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from nanotrigger.config import load_config
+import nanotrigger
+from nanotrigger.config import laid_over, load_config
 from nanotrigger.data.sources import published_files
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
+from nanotrigger.logs import end_of, killed
 from nanotrigger.plan import make_plan
+from nanotrigger.place import check_place, places
 from nanotrigger.report.unfinished import write_unfinished_report
 from nanotrigger.results.ablation import compared
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.tools.run import missing
 
-DATASETS_TABLE = "config/datasets.csv"
+SOURCES = Path(nanotrigger.__file__).parent
+MODULE = not workflow.modifier.is_main_snakefile()
+if MODULE:
+    # what another workflow gives is laid over the configuration here, as a file of one's own is
+    config = laid_over(SOURCES.parents[1] / "config/config.yaml", config)
+
+
+def shipped(path: str) -> str:
+    """A table that comes with the workflow: the working folder's own where it has one."""
+    if MODULE:
+        # absolute: a module's prefix is for what it makes
+        return str(
+            Path(path if Path(path).exists() else SOURCES.parents[1] / path).resolve()
+        )
+    return path if Path(path).exists() else str(SOURCES.parents[1] / path)
+
+
+DATASETS_TABLE = shipped("config/datasets.csv")
 
 try:
+    check_place([*places(), workflow.modifier.path_modifier.prefix or ""])
     PLAN = make_plan(load_config(config))
     DATA_STANZA = PLAN.config.datasets.get(PLAN.config.run.dataset)
     PUBLISHED, PUBLISHED_FILES = published_files(DATA_STANZA, Path(DATASETS_TABLE))
@@ -42,7 +63,8 @@ STARTED = time.time()
 RESULTS = f"results/{RUN.name}"
 DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
 LABELS = ("g", "q", "w", "z", "t")
-SOURCES = Path(workflow.basedir) / "src/nanotrigger"
+# what custom rules make beside: part of `rule all` and of the provenance
+OWN_OUTPUTS = []
 FIGURES = discover("nanotrigger.plots")
 ROLES = {
     role
@@ -201,7 +223,7 @@ def reported() -> list[str]:
 
 
 def run_outputs() -> list[str]:
-    return [*reported(), f"{RESULTS}/report.html"]
+    return [*reported(), *OWN_OUTPUTS, f"{RESULTS}/report.html"]
 
 
 def final_outputs() -> list[str]:

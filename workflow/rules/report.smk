@@ -8,7 +8,7 @@ AVAILABLE = {
     "models": f"{RESULTS}/tables/models.csv",
     "hardware": f"{RESULTS}/tables/hardware.csv",
     "comparisons": f"{RESULTS}/tables/comparisons.csv",
-    "published": "resources/published_results.csv",
+    "published": shipped("resources/published_results.csv"),
     "accuracies": f"{RESULTS}/tables/accuracies.csv",
     "sweeps": f"{RESULTS}/tables/sweeps.csv",
     "fronts": f"{RESULTS}/tables/fronts.csv",

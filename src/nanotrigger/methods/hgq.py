@@ -61,8 +61,7 @@ def _beta(params: Params) -> tuple[float, ...]:
 
 def train(data, jobs: Sequence[Job]) -> None:
     """Train one walk per seed and give each job the best checkpoint within its EBOPs."""
-    from tqdm import tqdm
-
+    from nanotrigger.progress import Progress
     from nanotrigger.training import hgq_engine as engine
     from nanotrigger.training.history import write_history
     from nanotrigger.training.snapshot import Snapshot
@@ -78,7 +77,7 @@ def train(data, jobs: Sequence[Job]) -> None:
 
     def progress(epochs: range) -> Iterable[int]:
         title = f"training {jobs[0].model}, {len(seeds)} walk(s)"
-        return tqdm(epochs, desc=title, initial=epochs.start, total=epochs.stop, mininterval=5)
+        return Progress(epochs, desc=title, initial=epochs.start, total=epochs.stop)
 
     walked = engine.train_walks(
         sizes,

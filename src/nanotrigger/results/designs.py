@@ -12,6 +12,7 @@ from nanotrigger.data.dataset import read_vectors
 from nanotrigger.errors import NotRun, ToolError
 from nanotrigger.flows.base import ResourceRecord
 from nanotrigger.plan import Flow
+from nanotrigger.progress import doing
 from nanotrigger.results.records import read_json, write_json
 
 NOT_EMULATED = "not emulated"
@@ -56,7 +57,8 @@ def _compare(
         expected = reference(Path(project), x, expected)
     start = time.monotonic()
     try:
-        found = np.asarray(run(Path(project), x, flow.params))
+        with doing(f"simulating {count} vectors"):
+            found = np.asarray(run(Path(project), x, flow.params))
     except NotRun as reason:
         write_json(Path(path), {"vectors": None, "mismatches": None, "status": str(reason)})
         return

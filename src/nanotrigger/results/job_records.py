@@ -5,6 +5,7 @@ inputs: a commit changes them only where a job runs again.
 """
 
 import hashlib
+import itertools
 import json
 import platform
 import shutil
@@ -17,11 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.redaction import redacted_data
 from nanotrigger.results.records import git_state, read_json, sha256, write_json
 
 FOLDER = "provenance"
 IGNORED = frozenset({".snakemake_timestamp"})
 """Files that Snakemake leaves in folders that are outputs."""
+
+SHARED = "download_jets"
+"""Folder of logs that belong to no single run."""
 
 
 def files_below(path: Path) -> list[Path]:
@@ -70,6 +75,13 @@ def named_list(values: Any) -> dict[str, Any]:
     return {"values": json.loads(json.dumps(list(values), default=str)), "names": dict(getattr(values, "_names", {}))}
 
 
+def run_folder(log: Path, run: str) -> Path:
+    """Results of a run, from the path of a job's log: as a module of another workflow it may lie under a prefix."""
+    parts = Path(log).parts
+    at = next(i for i, pair in enumerate(itertools.pairwise(parts)) if pair[0] == "logs" and pair[1] in (run, SHARED))
+    return Path(*parts[:at], "results", run)
+
+
 class JobRecord:
     """The record of one job: made when it begins, which removes that of an earlier one, and written when it ends well."""
 
@@ -92,7 +104,7 @@ class JobRecord:
                 "threads": job.threads,
                 "input": named_list(job.input),
                 "output": named_list(job.output),
-                "params": named_list(job.params),
+                "params": redacted_data(named_list(job.params)),
                 "read": fingerprints(path for path in map(str, job.input) if Path(path).is_file()),
                 "wrote": fingerprints(map(str, job.output)),
                 "left": self._worked_in(),
@@ -136,12 +148,12 @@ def _script() -> str | None:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def damaged_inputs(job: Any) -> list[tuple[str, str]]:
+def damaged_inputs(job: Any, results: Path) -> list[tuple[str, str]]:
     """What a job's inputs have lost or changed since they were made, a line each, and the output to delete for it.
 
-    In folders only files that were cut or are missing count: those of a project change as the jobs go that work in it.
+    results: folder of the run. In folders only files that were cut or are missing count: those of a project change as the jobs go that work in it.
     """
-    makers = {Path(output): record for record in _makers(job) for output in record["output"]["values"]}
+    makers = {Path(output): record for record in _makers(job, results) for output in record["output"]["values"]}
     found = []
     for path in map(Path, job.input):
         record = makers.get(path)
@@ -162,17 +174,14 @@ def damaged_inputs(job: Any) -> list[tuple[str, str]]:
     return found
 
 
-def _makers(job: Any) -> list[dict[str, Any]]:
+def _makers(job: Any, results: Path) -> list[dict[str, Any]]:
     """Records that may be of the jobs that made a job's inputs: the values of their wildcards are in a path of these."""
-    inputs = [str(path) for path in job.input]
-    folders = {Path(*path.parts[:2]) for path in map(Path, inputs) if path.parts[:1] == ("results",)}
-    found = []
-    for folder in (folder / FOLDER / "jobs" for folder in folders):
-        for path in folder.rglob("*.json"):
-            values = path.relative_to(folder).with_suffix("").parts[1:]
-            if any(all(value in name for value in values) for name in inputs):
-                with suppress(NanotriggerError):
-                    found.append(read_json(path))
+    inputs, folder, found = [str(path) for path in job.input], results / FOLDER / "jobs", []
+    for path in folder.rglob("*.json"):
+        values = path.relative_to(folder).with_suffix("").parts[1:]
+        if any(all(value in name for value in values) for name in inputs):
+            with suppress(NanotriggerError):
+                found.append(read_json(path))
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.redaction import redacted_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +114,7 @@ def git_state() -> dict[str, Any]:
 def provenance(stanza: dict[str, Any], inputs: list[Path], packages: tuple[str, ...]) -> dict[str, Any]:
     """What a result was made from: its config stanza, the hashes of its inputs, package versions and the commit."""
     return {
-        "stanza": stanza,
+        "stanza": redacted_data(stanza),
         "inputs": {str(path): sha256(path) for path in map(Path, inputs) if path.is_file()},
         "packages": {name: version(name) for name in ("nanotrigger", *packages)},
         "python": platform.python_version(),

@@ -2,19 +2,10 @@
 
 from pathlib import Path
 
+from nanotrigger.logs import last_error
 from nanotrigger.plan import Pair, Plan
 from nanotrigger.results.records import replace_when_whole
 from nanotrigger.results.tables import hardware_table, integers
-
-MARK = "nanotrigger: "
-
-
-def last_error(log: Path) -> str:
-    """The message at the end of a job's log, on one line."""
-    lines = log.read_text(errors="replace").strip()
-    if MARK in lines:
-        return " ".join(lines.rpartition(MARK)[2].split())
-    return lines.splitlines()[-1] if lines else "ended without a message"
 
 
 def failure(results: Path, logs: Path, stanza: str, chunk: int, pair: Pair, seed: int, since: float) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from nanotrigger.data.dataset import Dataset
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.progress import Progress
 from nanotrigger.training.checkpoint import Checkpoint, fingerprint
 from nanotrigger.training.devices import describe, keep_freed_memory, training_device
 from nanotrigger.training.network import BatchedMLP
@@ -113,7 +113,7 @@ def _fit(
     total, val_loss, accuracy = (torch.zeros(models, dtype=torch.float64) for _ in range(3))
 
     title = f"training {names[0]}" + f" and {models - 1} more" * (models > 1) + f" on {describe(device)}"
-    progress = tqdm(range(start + 1, epochs + 1), desc=title, initial=start, total=epochs, mininterval=2)
+    progress = Progress(range(start + 1, epochs + 1), desc=title, initial=start, total=epochs, mininterval=2)
     for epoch in progress:
         if (last > 0).all():
             break

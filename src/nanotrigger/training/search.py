@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.progress import Progress
 
 Candidate = Mapping[str, Any]
 
@@ -130,6 +131,7 @@ def search(study: Any, plan: Plan, measure: Measure) -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    progress = Progress(total=plan.candidates, initial=len(study.trials), desc="search", unit="candidate")
     choices = {name: optuna.distributions.CategoricalDistribution(list(given)) for name, given in plan.space.items()}
     while (found := len(study.trials)) < plan.candidates:
         first = found // plan.generation * plan.generation
@@ -143,8 +145,10 @@ def search(study: Any, plan: Plan, measure: Measure) -> None:
         _measure(memory, plan, measure, trials, first)
         for trial in memory.get_trials(deepcopy=False)[found:]:
             study.add_trial(trial)
+            progress.update()
         best = memory.best_trial
         print(f"{len(study.trials)} of {plan.candidates} candidates: best {best.value:.4f}, {best.number}", flush=True)
+    progress.close()
 
 
 def _measure(memory: Any, plan: Plan, measure: Measure, trials: Sequence[Any], first: int) -> None:
