@@ -5,6 +5,8 @@ An error of the program itself is not explained here: it keeps its traceback.
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,8 @@ def explained(error: Exception, snakemake: Any, results: Path) -> str | None:
     if not damaged:
         return str(error) if isinstance(error, NanotriggerError) else None
     text = str(error) if isinstance(error, NanotriggerError) else f"{type(error).__name__}: {error}"
+    # the file may be one of a folder, which is made as a whole
+    text = text.removesuffix("Delete it and run again.").rstrip()
     remove = " ".join(dict.fromkeys(output for _, output in damaged))
     lines = [line for line, _ in damaged]
     return "\n".join([text, *lines, f"To make that anew: delete {remove} and run the same command again."])
@@ -55,6 +59,15 @@ def storage_message(error: BaseException, path: str) -> str | None:
             return None
         code, where, before = said[0], path, f"{str(error).strip()}\n"
     return f"{before}{where}: {os.strerror(code)}. {STORAGE[code]} ({_room(Path(where))}). {KEPT}"
+
+
+@contextmanager
+def told_if_not_written(path: str) -> Iterator[None]:
+    """Say in one line why the block could not write what it writes below `path`: it describes a failure, and is none itself."""
+    try:
+        yield
+    except (NanotriggerError, OSError) as error:
+        print(f"What there is could not be described: {storage_message(error, path) or error}")
 
 
 def _room(path: Path) -> str:

@@ -31,8 +31,8 @@ def job(snakemake: Any) -> Iterator[Plan]:
     Libraries use as many threads as the rule has: jobs that share cores slow each other down many times over, and sums
     of another number of threads are other numbers. An error meant for the user ends the job with its message alone; any
     other keeps its traceback. The terminal hears every minute how far a long job is, and the end of the log of one that
-    fails; no secret of the environment stays in the log. What the job read and wrote is recorded when it ends well. A job ends with
-    its run, what it starts ends with it, and no other process does the same job meanwhile.
+    fails; no secret of the environment stays in the log. What the job read and wrote is recorded when it ends well. A job ends
+    with its run, what it starts ends with it, and no other process does the same job meanwhile.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
@@ -76,7 +76,12 @@ def _log_to(log: Path) -> None:
 
 def _end_log(log: Path, message: str | None) -> None:
     """Write the last message of a job and take secrets out of its log, as far as a full disk lets one."""
-    for write in (sys.stdout.flush, lambda: sys.stderr.write(message or ""), sys.stderr.flush, lambda: redact_file(log)):
+    for write in (
+        sys.stdout.flush,
+        lambda: sys.stderr.write(message or ""),
+        sys.stderr.flush,
+        lambda: redact_file(log),
+    ):
         with suppress(OSError):
             write()
 

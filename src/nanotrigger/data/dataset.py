@@ -17,7 +17,7 @@ import numpy as np
 
 from nanotrigger.data.classes import CLASSES, FEATURES
 from nanotrigger.errors import DataError
-from nanotrigger.results.records import replace_when_whole
+from nanotrigger.results.records import read_arrays, replace_when_whole
 
 SPLITS = ("train", "val", "test")
 
@@ -162,8 +162,7 @@ def read_vectors(path: Path) -> Split:
     """
     if Path(path).suffix != ".npz":
         return read_dataset(path).standardised("test")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return Split(file["x"], file["y"] if "y" in file.files else None)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: not readable vectors ({error}). Delete it and run again.") from None
+    arrays = read_arrays(path)
+    if "x" not in arrays:
+        raise DataError(f"{path}: not readable vectors (no array x). Delete it and run again.")
+    return Split(arrays["x"], arrays.get("y"))

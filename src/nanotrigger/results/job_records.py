@@ -151,7 +151,8 @@ def _script() -> str | None:
 def damaged_inputs(job: Any, results: Path) -> list[tuple[str, str]]:
     """What a job's inputs have lost or changed since they were made, a line each, and the output to delete for it.
 
-    results: folder of the run. In folders only files that were cut or are missing count: those of a project change as the jobs go that work in it.
+    results: folder of the run. In folders only files that were cut or are missing count: those of a project change as the
+    jobs go that work in it.
     """
     makers = {Path(output): record for record in _makers(job, results) for output in record["output"]["values"]}
     found = []

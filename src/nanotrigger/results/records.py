@@ -69,7 +69,7 @@ def read_array(path: Path) -> "np.ndarray":
     """Read a .npy file. Raises NanotriggerError that names the file if it is absent or damaged."""
     import numpy as np
 
-    with damaged_file(path):
+    with readable(path):
         return np.load(path, allow_pickle=False)
 
 
@@ -77,13 +77,13 @@ def read_arrays(path: Path) -> "dict[str, np.ndarray]":
     """Read all arrays of an .npz file. Raises NanotriggerError that names the file if it is absent or damaged."""
     import numpy as np
 
-    with damaged_file(path), np.load(path, allow_pickle=False) as file:
+    with readable(path), np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 
 @contextmanager
-def damaged_file(path: Path, *errors: type[Exception]) -> Iterator[None]:
-    """What a damaged array file makes its reader raise, and other `errors`, as one message that names the file."""
+def readable(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """What a damaged file of arrays makes its reader raise, and other `errors`, as one message that names the file."""
     import zipfile
     import zlib
 
