@@ -170,7 +170,7 @@ def wait_for(condition, what: str, timeout=120.0):
     while time.monotonic() < until:
         if value := condition():
             return value
-        time.sleep(0.005)
+        time.sleep(0.02)
     raise AssertionError(f"{what}: did not come within {timeout} s")
 
 

@@ -188,5 +188,15 @@ def _makers(job: Any, results: Path) -> list[dict[str, Any]]:
 
 def read_records(results: Path) -> dict[str, dict[str, Any]]:
     """All records of a run, by their id. Raises NanotriggerError naming one that is damaged."""
-    records = (read_json(path) for path in sorted((results / FOLDER / "jobs").rglob("*.json")))
-    return {record["id"]: record for record in records}
+    folder, found = results / FOLDER / "jobs", {}
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            record = read_json(path)
+        except NanotriggerError:
+            id = path.relative_to(folder).with_suffix("").as_posix()
+            raise NanotriggerError(
+                f"{path}: cannot be read. It is the record of the job {id}, which leaves it again when it is repeated: "
+                f"give your snakemake command --forcerun {id.partition('/')[0]}"
+            ) from None
+        found[record["id"]] = record
+    return found
