@@ -137,7 +137,7 @@ SAME = (
 def assert_same(disturbed: Path, undisturbed: Path, patterns=SAME) -> None:
     """Every file byte for byte, and no other file."""
     ours, expected = digests(disturbed, *patterns), digests(undisturbed, *patterns)
-    assert set(ours) == set(expected)
+    assert set(ours) ^ set(expected) == set(), "missing, or more than there should be"
     assert not [name for name in ours if ours[name] != expected[name]]
     halves = [path for path in (disturbed / RESULTS).rglob(".*") if path.name not in (".snakemake_timestamp",)]
     assert not halves, "temporary files are left"

@@ -108,8 +108,8 @@ def test_killed_in_every_stage_in_every_way(finished_study, tmp_path, kill):
 def test_a_killed_run_that_was_begun_on_finished_results_loses_none(finished_study, tmp_path):
     """Only what is missing is made again."""
     study = copy_of(finished_study, tmp_path / "copy")
-    record = study.folder / RESULTS / "hardware/small_3/seed0/rtl/record.json"
-    record.unlink()
+    for name in ("hardware/small_3/seed0/rtl/record.json", "tables/hardware.csv"):
+        (study.folder / RESULTS / name).unlink()
     kill_run(study, "read_report")
     done = study.run()
     assert done.returncode == 0, done.stdout[-3000:]

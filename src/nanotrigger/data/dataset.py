@@ -8,6 +8,8 @@ jets says what was generated for them.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +99,7 @@ def write_dataset(
         names = ", ".join(FEATURES[j] for j in np.flatnonzero(std == 0))
         raise DataError(f"{path}: constant in the train split: {names}; such a feature cannot be standardised.")
     fitted = np.concatenate([splits[name].x for name in moments_of]) if len(moments_of) > 1 else train.x
-    with replace_when_whole(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+    with replace_when_whole(path) as temporary, _new_file(temporary, in_memory=particles is None) as file:
         for name in SPLITS:
             # fletcher32: a truncated or altered file raises when read, instead of giving other numbers
             group = file.create_group(name)
@@ -114,6 +116,17 @@ def write_dataset(
         file.attrs["standardised_on"] = " and ".join(moments_of)
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+
+
+@contextmanager
+def _new_file(path: Path, in_memory: bool) -> Iterator[h5py.File]:
+    """A new HDF5 file; without constituents made in memory first: HDF5 goes on to fail, and to say so, on a full disk."""
+    options = {"driver": "core", "backing_store": False} if in_memory else {}
+    with h5py.File(path, "w", track_order=True, **options) as file:
+        yield file
+        if in_memory:
+            file.flush()
+            path.write_bytes(file.id.get_file_image())
 
 
 def read_particles(path: Path, split: str) -> tuple[np.ndarray, list[str]]:
