@@ -45,7 +45,12 @@ rule all:
 onstart:
     note_locks(getattr(workflow.persistence, "_lockfile", {}).values())
     for unfinished in ("tables/hardware_unfinished.csv", "report_unfinished.html"):
-        Path(RESULTS, unfinished).unlink(missing_ok=True)
+        try:
+            Path(RESULTS, unfinished).unlink(missing_ok=True)
+        except OSError as error:
+            raise WorkflowError(
+                storage_message(error, RESULTS) or str(error)
+            ) from None
 
 
 onerror:

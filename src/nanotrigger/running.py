@@ -25,10 +25,19 @@ def begin() -> None:
 
     A lock is known to be left over if the run that noted it is dead (see `note_locks`), or, where a run was killed before
     it noted any, if no other run is alive. Runs of other machines count as alive: file systems differ in whether one
-    machine sees the locks of another.
+    machine sees the locks of another. Raises NanotriggerError where the working folder cannot be written.
     """
+    from nanotrigger.failures import storage_message
+
     if _ours(os.environ.get(VARIABLE)):
         return  # this workflow is a module of another one that has begun
+    try:
+        _begin()
+    except OSError as error:
+        raise NanotriggerError(storage_message(error, str(FOLDER)) or str(error)) from None
+
+
+def _begin() -> None:
     runs = (FOLDER / "runs").absolute()
     runs.mkdir(parents=True, exist_ok=True)
     with _alone(runs):

@@ -37,14 +37,10 @@ sys.stdin.readline()
 
 
 def begun(folder: Path, script: str, *arguments: object):
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        cwd=folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=open(folder / "log", "ab"),
-        text=True,
-    )
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with open(folder / "log", "ab") as log:
+        process = subprocess.Popen(command, cwd=folder, stderr=log, **pipes)
     assert process.stdout.readline() == "begun\n", (folder / "log").read_text()
     return process
 
@@ -119,7 +115,10 @@ def test_one_process_does_a_job_at_a_time(tmp_path):
 
 def test_programs_that_a_library_starts_have_a_time_limit(tmp_path):
     start = time.monotonic()
-    with pytest.raises(ToolError, match=r"building it took longer than its limit of 0.5 s"), limited(0.5, "building it"):
+    with (
+        pytest.raises(ToolError, match=r"building it took longer than its limit of 0.5 s"),
+        limited(0.5, "building it"),
+    ):
         subprocess.run(["sh", "-c", "sleep 60 & sleep 61; exit 3"], cwd=tmp_path, check=True)
     assert time.monotonic() - start < 20
     assert_nothing_runs(tmp_path)

@@ -152,13 +152,22 @@ shift
 
 
 @mounts
-@pytest.mark.parametrize("where", ["results", "."])
-def test_results_that_may_only_be_read(finished_study, tmp_path, where):
+@pytest.mark.parametrize(
+    "where, message",
+    [
+        (
+            "results",
+            f"{RESULTS}/tables/hardware_unfinished.csv: Read-only file system. Make it writable, or start the run",
+        ),
+        (".", "Read-only file system. Make it writable, or start the run in another folder (--directory)"),
+    ],
+)
+def test_results_that_may_only_be_read(finished_study, tmp_path, where, message):
     study = copy_of(finished_study, tmp_path / "copy")
     (study.folder / RESULTS / "tables/jets.csv").unlink()
     command = [*NAMESPACE, f"{READ_ONLY}", "sh", str(study.folder / where), *study.command()]
     done = finished_process(start(command, study.folder))
     assert done.returncode != 0
-    assert "Read-only file system" in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
+    assert message in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
     assert study.run().returncode == 0
     assert_same(study.folder, finished_study)

@@ -1,4 +1,4 @@
-"""Two runs at once in one folder: the second is refused and damages nothing; a lock that a killed run left is in nobody's way."""
+"""Two runs at once in one folder: the second is refused and damages nothing; what a killed run locked does not stay locked."""
 
 import os
 import signal
@@ -27,6 +27,7 @@ def test_a_lock_that_was_left(finished_study, tmp_path):
     """Of a killed run it is removed by the next one; of a run of which nothing is known, Snakemake's message stands."""
     study = copy_of(finished_study, tmp_path / "copy")
     lock = study.folder / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(exist_ok=True)
     lock.write_text(f"{RESULTS}/tables/hardware.csv\n")
     (study.folder / RESULTS / "tables/hardware.csv").unlink()
     refused = study.run()

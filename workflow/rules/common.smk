@@ -9,7 +9,7 @@ import nanotrigger
 from nanotrigger.config import laid_over, load_config
 from nanotrigger.data.sources import published_files
 from nanotrigger.errors import NanotriggerError
-from nanotrigger.failures import told_if_not_written
+from nanotrigger.failures import storage_message, told_if_not_written
 from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
 from nanotrigger.logs import end_of, killed

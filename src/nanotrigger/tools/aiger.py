@@ -176,6 +176,7 @@ def netlist_graph(folder: Path, sources: Sequence[str], top: str, timeout_s: flo
     """
     name = "netlist_graph"
     read = "\n".join(f"read_verilog {source}" for source in sources)
+    (folder / f"{name}.aig").unlink(missing_ok=True)  # of a simulation that was killed
     run_script(folder, SCRIPT.format(read=read, top=top, name=name), name, timeout_s)
     graph = AndInverterGraph.read(folder / f"{name}.aig")
     (folder / f"{name}.aig").unlink()
