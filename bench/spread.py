@@ -21,7 +21,7 @@ from bench.base import Measurement, Options
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.results.records import read_json, sha256
 
-EPOCHS = 60
+EPOCHS = 30
 SEEDS = (0, 1, 2)
 AS_IT_IS: dict[str, str] = {}
 TORCH = {
@@ -29,13 +29,11 @@ TORCH = {
     "OMP_NUM_THREADS=2": {"OMP_NUM_THREADS": "2"},
     "ATEN_CPU_CAPABILITY=avx2": {"ATEN_CPU_CAPABILITY": "avx2"},
     "ATEN_CPU_CAPABILITY=default": {"ATEN_CPU_CAPABILITY": "default"},
-    "MKL_CBWR=COMPATIBLE": {"MKL_CBWR": "COMPATIBLE"},
 }
 JAX = {
     "the same again": AS_IT_IS,
     "two cores": {"SPREAD_CORES": "2"},
     "XLA_FLAGS=--xla_cpu_max_isa=AVX2": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
-    "XLA_FLAGS=--xla_cpu_max_isa=SSE4_2": {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"},
 }
 ENGINES = {"torch": TORCH, "jax": JAX}
 

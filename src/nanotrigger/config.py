@@ -5,7 +5,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     Field,
@@ -287,26 +287,59 @@ def shown(value: Any) -> str:
     return str(value) if re.fullmatch(r"[\w.+,\[\] -]+", str(value)) else repr(value)
 
 
+def _inner(annotation: Any, key: str | int) -> Any:
+    """What stands under a key of a value of that type; None where that is not known."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if isinstance(annotation, type) and issubclass(annotation, StrictModel):
+        field = annotation.model_fields.get(str(key))
+        return field and field.annotation
+    kind, inside = get_origin(annotation), get_args(annotation)
+    if kind is dict:
+        return inside[1]
+    if kind in (tuple, list):
+        return inside[0]
+    for option in inside:  # a union: pydantic puts the tag of the one that was meant into the path
+        source = (
+            option.model_fields.get("source") if isinstance(option, type) and hasattr(option, "model_fields") else None
+        )
+        if source and key in get_args(source.annotation):
+            return option
+    return next((found for option in inside if (found := _inner(option, key))), None)
+
+
+def _place(model: type[StrictModel] | None, path: tuple[str | int, ...]) -> tuple[list[str], Any]:
+    """Keys that are known where a path ends, and the field there; none where the model does not say."""
+    annotation: Any = model
+    for key in path[:-1]:
+        annotation = _inner(annotation, key)
+    if isinstance(annotation, type) and issubclass(annotation, StrictModel) and path:
+        return list(annotation.model_fields), annotation.model_fields.get(str(path[-1]))
+    return [], None
+
+
 def _message(error: ValidationError, prefix: str, model: type[StrictModel] | None) -> str:
-    """One line per problem: the key, what is wrong with it, and the nearest known key where there is one."""
+    """One line per problem: the key, what is wrong with it, and the nearest known key or what the key is."""
     lines = []
     for problem in error.errors():
         where = ".".join(filter(None, (prefix, _path(problem["loc"]))))
+        known, field = _place(model, problem["loc"])
+        meaning = f" ({field.description})" if field and field.description else ""
         if problem["type"] == "extra_forbidden":
-            key = str(problem["loc"][-1])
-            known = list(model.model_fields) if model and len(problem["loc"]) == 1 else []
-            close = difflib.get_close_matches(key, known, 1)
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, 1)
             hint = f" Did you mean {close[0]}?" if close else f" Known: {', '.join(known)}." if known else ""
             lines.append(f"config: {where}: unknown key.{hint}")
         elif problem["type"] == "missing":
-            lines.append(f"config: {where}: is missing.")
+            short = " (the list needs more values)" if isinstance(problem["loc"][-1], int) else ""
+            lines.append(f"config: {where}: is missing{meaning or short}.")
+        elif problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            lines.append(f"config: {where}.source: must be pythia or download.")
         else:
             value = problem["input"] if not isinstance(problem["input"], Mapping) else None
-            field = model.model_fields.get(str(problem["loc"][0])) if model and problem["loc"] else None
-            if field and _is_secret(field.annotation):
-                value = None
-            given = f" = {value!r}" if value is not None else ""
-            lines.append(f"config: {where}{given}: {problem['msg'].removeprefix('Value error, ')}.")
+            secret = field and _is_secret(field.annotation)
+            given = f" = {value!r}" if value is not None and not secret else ""
+            text = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"config: {where}{given}: {text}{meaning if problem['type'] != 'value_error' else ''}.")
     return redacted("\n".join(lines))
 
 

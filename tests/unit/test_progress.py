@@ -17,8 +17,9 @@ from nanotrigger.tools.run import run_tool
 
 
 @pytest.fixture
-def terminal(tmp_path):
+def terminal(tmp_path, monkeypatch):
     """A file in place of the terminal: its descriptor, and a function that reads it."""
+    monkeypatch.setattr(progress, "_doing", [])
     path = tmp_path / "terminal"
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     yield descriptor, path.read_text

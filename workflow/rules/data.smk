@@ -38,8 +38,8 @@ rule download_jets:
     log:
         "logs/download_jets/{name}/{file}.log",
     wildcard_constraints:
-        name="[^/]+",
-        file="[^/]+",
+        name=r"[A-Za-z0-9][\w.+-]*",
+        file=r"[A-Za-z0-9][\w.+-]*",
     # nodes of a cluster often have no network
     localrule: True
     resources:
@@ -88,7 +88,7 @@ rule make_dataset:
         table=DATASETS_TABLE,
         published=[f.identity() for f in PUBLISHED],
     message:
-        "Splitting the jets of {RUN.dataset}"
+        f"Splitting the jets of {RUN.dataset}"
     script:
         "../scripts/make_dataset.py"
 
@@ -105,7 +105,7 @@ rule describe_dataset:
         mem_mb=2000,
         runtime=10,
     message:
-        "Counting the jets of {RUN.dataset}"
+        f"Counting the jets of {RUN.dataset}"
     script:
         "../scripts/describe_dataset.py"
 

@@ -14,7 +14,7 @@ rule provenance:
         mem_mb=500,
         runtime=30,
     message:
-        "Recording where the results of {RUN.name} come from"
+        f"Recording where the results of {RUN.name} come from"
     script:
         "../scripts/provenance.py"
 
@@ -31,6 +31,6 @@ rule ro_crate:
         mem_mb=500,
         runtime=10,
     message:
-        "Describing the results of {RUN.name} as an RO-Crate"
+        f"Describing the results of {RUN.name} as an RO-Crate"
     script:
         "../scripts/ro_crate.py"

@@ -121,6 +121,6 @@ rule write_report:
     params:
         figures=DESCRIBED,
     message:
-        "Writing the report of {RUN.name}"
+        f"Writing the report of {RUN.name}"
     script:
         "../scripts/write_report.py"

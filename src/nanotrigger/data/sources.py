@@ -61,7 +61,7 @@ def _rows(table: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise DataError(f"{table}: cannot be read ({error}).") from None
     for column in ("name", "file"):
-        for line, text in enumerate(rows[column] if column in rows else (), start=2):
+        for line, text in enumerate(rows.get(column, ()), start=2):
             if not PLAIN.fullmatch(text):
                 raise DataError(
                     f"{table}: line {line}: {column} = {text!r} is no plain name of a file: letters, digits and _ . + - alone."
