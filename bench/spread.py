@@ -29,6 +29,7 @@ TORCH = {
     "OMP_NUM_THREADS=2": {"OMP_NUM_THREADS": "2"},
     "ATEN_CPU_CAPABILITY=avx2": {"ATEN_CPU_CAPABILITY": "avx2"},
     "ATEN_CPU_CAPABILITY=default": {"ATEN_CPU_CAPABILITY": "default"},
+    "MKL_CBWR=COMPATIBLE": {"MKL_CBWR": "COMPATIBLE"},
 }
 JAX = {
     "the same again": AS_IT_IS,
