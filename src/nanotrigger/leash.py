@@ -98,7 +98,8 @@ def main(job: str, value: str, run_file: str) -> None:
         threading.Thread(target=_watch_run, args=(int(job), run_file, orphaned), daemon=True).start()
     if not os.read(0, 1):  # the pipe's other end closed with the job
         with suppress(OSError):  # the disk may be full
-            print(ORPHANED if orphaned.is_set() else KILLED, file=sys.stderr, flush=True)
+            # the job's last line may be a bar, without an end
+            print(f"\n{ORPHANED if orphaned.is_set() else KILLED}", file=sys.stderr, flush=True)
         kill_marked(value)
     os._exit(0)
 

@@ -17,6 +17,8 @@ from study import (
     wait_for,
 )
 
+from nanotrigger.leash import KILLED
+
 
 def program(word: str):
     """True while a program with that word in its command line works in the study's folder."""
@@ -62,7 +64,9 @@ def kill_job(study, script):
     os.kill(pid, signal.SIGKILL)
     said = finished_process(run).stdout
     assert run.returncode != 0
-    assert "the job ended without a word: it was killed" in said and f"Error in rule {script}" in said, said[-3000:]
+    assert f"Error in rule {script}" in said and "Killed, or still running: the end of its log" in said, said[-3000:]
+    logs = [study.folder / LOGS / f"{script}.log", *(study.folder / LOGS / script).rglob("*.log")]
+    wait_for(lambda: any(log.exists() and log.read_text().endswith(f"\n{KILLED}\n") for log in logs), "its last words")
     assert not list((study.folder / ".snakemake").glob("locks/*"))
 
 

@@ -50,7 +50,7 @@ def test_what_a_killed_job_started_ends_with_it(tmp_path):
     wait_for(lambda: len(processes_of(tmp_path, "sleep 30")) >= 2, "the job's programs")
     job.kill()
     assert_nothing_runs(tmp_path)
-    assert (tmp_path / "log").read_text() == f"{KILLED}\n"
+    assert (tmp_path / "log").read_text() == f"\n{KILLED}\n"
 
 
 def test_a_job_that_ends_by_itself_says_nothing_of_it(tmp_path):
@@ -70,7 +70,7 @@ def test_a_job_ends_with_its_run(tmp_path):
     run.kill()
     assert job.wait(10) == -signal.SIGKILL
     assert_nothing_runs(tmp_path)
-    assert (tmp_path / "log").read_text() == f"{ORPHANED}\n"
+    assert (tmp_path / "log").read_text() == f"\n{ORPHANED}\n"
 
 
 def test_locks_of_a_killed_run_alone_are_removed(tmp_path, monkeypatch):
