@@ -89,6 +89,14 @@ class Checkout:
         return done.stdout
 
 
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory):
+    """Folder of the small study of tests/faults, finished without a fault; not to be changed."""
+    from study import finished
+
+    return finished(tmp_path_factory.getbasetemp())
+
+
 @pytest.fixture
 def checkout(tmp_path):
     return Checkout(tmp_path)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from nanotrigger.leash import KILLED, ORPHANED
+
 MARK = "nanotrigger: "
 """Begins the message of an error that is meant for the user."""
 
@@ -52,5 +54,5 @@ def killed(logs: Path, since: float) -> Iterator[Path]:
         except OSError:
             continue
         last = text.rstrip().rpartition("\n")[2]
-        if MARK not in text and TRACEBACK not in text and not last.startswith(ENDED):
+        if last in (KILLED, ORPHANED) or (MARK not in text and TRACEBACK not in text and not last.startswith(ENDED)):
             yield log

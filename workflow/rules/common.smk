@@ -9,6 +9,7 @@ import nanotrigger
 from nanotrigger.config import laid_over, load_config
 from nanotrigger.data.sources import published_files
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.failures import storage_message, told_if_not_written
 from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
 from nanotrigger.logs import end_of, killed
@@ -17,6 +18,7 @@ from nanotrigger.place import check_place, places
 from nanotrigger.report.unfinished import write_unfinished_report
 from nanotrigger.results.ablation import compared
 from nanotrigger.results.unfinished import write_unfinished
+from nanotrigger.running import begin, note_locks
 from nanotrigger.tools.run import missing
 
 SOURCES = Path(nanotrigger.__file__).parent
@@ -39,6 +41,8 @@ def shipped(path: str) -> str:
 DATASETS_TABLE = shipped("config/datasets.csv")
 
 try:
+    if workflow.is_main_process:
+        begin()
     check_place([*places(), workflow.modifier.path_modifier.prefix or ""])
     PLAN = make_plan(load_config(config))
     DATA_STANZA = PLAN.config.datasets.get(PLAN.config.run.dataset)

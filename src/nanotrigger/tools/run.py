@@ -4,11 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from nanotrigger.errors import ToolError
+from nanotrigger.leash import kill_marked
 from nanotrigger.progress import doing, duration
 from nanotrigger.redaction import redact_file, secrets
 
@@ -78,6 +81,38 @@ def run_tool(
         tail = "\n".join(text.splitlines()[-15:])
         raise ToolError(f"{name} failed with exit code {code}; the end of {log_path}:\n{tail}")
     return text
+
+
+@contextmanager
+def limited(timeout_s: float | None, what: str) -> Iterator[None]:
+    """Stop all programs that a library starts in the block after `timeout_s` seconds; with None there is no limit.
+
+    what: names them in messages. Raises ToolError, whatever the library makes of their end.
+    """
+    value, late = f"{os.getpid()}.{time.time_ns()}", threading.Event()
+
+    def stop() -> None:
+        late.set()
+        kill_marked(value, LIMITED)
+
+    timer = threading.Timer(timeout_s or 0, stop)
+    timer.daemon = True
+    if timeout_s is not None:
+        timer.start()
+    try:
+        with environment({LIMITED: value}):
+            yield
+    except Exception:
+        if not late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise ToolError(f"{what} took longer than its limit of {timeout_s:g} s and was stopped") from None
+
+
+LIMITED = "NANOTRIGGER_LIMITED"
+"""Variable by which programs are known that stand under a time limit."""
 
 
 @contextmanager

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork, Quantiser, activation_quantiser
 from nanotrigger.qonnx.kinds import FIXED, KINDS, POWER, Format, LayerFormat
-from nanotrigger.results.records import replace_when_whole
+from nanotrigger.results.records import readable, replace_when_whole
 from nanotrigger.training import kinds
 from nanotrigger.training.parts import ACTIVATIONS, models_per_part
 from nanotrigger.training.quantisers import (
@@ -396,7 +397,8 @@ class BatchedMLP(torch.nn.Module):
     @classmethod
     def load(cls, path: Path) -> "BatchedMLP":
         """Read what `save` wrote, ready to predict."""
-        state = load_file(path)
+        with readable(path, SafetensorError):
+            state = load_file(path)
         layers = sum(name.startswith("weights.") for name in state)
         shapes = [state[f"weights.{layer}"].shape for layer in range(layers)]
         models = shapes[0][0]
