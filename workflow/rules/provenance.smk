@@ -10,7 +10,7 @@ rule provenance:
     log:
         logs("provenance"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=30,
     message:
         "Recording where the results of {RUN.name} come from"
@@ -27,7 +27,7 @@ rule ro_crate:
     log:
         logs("ro_crate"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     message:
         "Describing the results of {RUN.name} as an RO-Crate"
