@@ -193,4 +193,27 @@ def test_the_examples_of_the_documentation_are_profiles_and_stanzas():
     config = load_config(merged(read_yaml("config/config.yaml"), QUICKSTART, flows))
     assert config.flows["vivado"]["modules"] == ["vivado/2023.2"] and "container" in config.flows["hls4ml"]
     executors = [example["executor"] for example in examples if "executor" in example]
-    assert executors == ["cluster-generic", "htcondor"]
+    assert executors == ["cluster-generic", "htcondor", "cluster-generic"]
+
+
+def test_the_scripts_for_kubernetes_say_what_they_should(tmp_path):
+    """To a stand-in for kubectl, which keeps what it is given; Kubernetes itself they have not met."""
+    submit, status = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/cluster.md").read_text(), re.S)
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\nif [ "$1" = create ]; then cat > "$GIVEN"; else printf "%s" "$CONDITIONS"; fi\n')
+    kubectl.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "GIVEN": str(tmp_path / "given")}
+
+    def run(script, *arguments, **more):
+        command = ["sh", "-c", script, "script", *arguments]
+        done = subprocess.run(command, env={**environment, **more}, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    name = run(submit, "2", "9600", "455", "/shared/nanotrigger/.snakemake/tmp.x/job.sh")
+    job = yaml.safe_load((tmp_path / "given").read_text())
+    assert job["metadata"]["name"] == name and job["spec"]["activeDeadlineSeconds"] == 455 * 60
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["/bin/sh", "/shared/nanotrigger/.snakemake/tmp.x/job.sh"]
+    assert container["resources"] == {"requests": {"cpu": "2", "memory": "9600M"}, "limits": {"memory": "9600M"}}
+    answers = {"": "running", "FailureTarget Failed": "failed", "SuccessCriteriaMet Complete": "success"}
+    assert {given: run(status, name, CONDITIONS=given) for given in answers} == answers
