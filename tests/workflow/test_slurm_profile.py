@@ -102,6 +102,7 @@ def test_a_gpu_is_asked_for_where_the_config_says_cuda(checkout, submit):
     assert "--gpus=1" in training and "--gpus=1" in teacher
     assert not [word for word in of["rule_train_wildcards_hgq_0"] if word.startswith("--gpu")]
     assert asked(training) == {"-A": "my_account", "-p": "gpu", "-t": "1440", "--mem": "16000"}
+    assert "--mail-type=FAIL" in training
     assert asked(teacher) == {"-A": "my_account", "-p": "cpu-short", "-t": "720", "--mem": "3800"}
 
 
