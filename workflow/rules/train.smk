@@ -48,8 +48,10 @@ rule train:
         logs("train", "stanza", "chunk"),
     benchmark:
         benchmarks("train", "stanza", "chunk")
-    # the products of a stack are too small to be shared: two chunks side by side are twice as fast, two threads are not
-    threads: 1
+    threads:
+        lambda wildcards: PLAN.stanzas[wildcards.stanza].threads(
+            int(wildcards.chunk), len(RUN.seeds)
+        )
     resources:
         **asked_of_cluster(gpus),
         mem_mb=memory(4000),
