@@ -1,5 +1,6 @@
 """What all rules share: the validated plan, and where things lie."""
 
+import math
 import time
 from pathlib import Path
 
@@ -156,8 +157,14 @@ def method_sources(wildcards):
 
 
 def gpus(wildcards) -> int:
-    """What a training asks a cluster for; with `auto` it takes a GPU only where it happens to find one."""
-    return PLAN.stanzas[wildcards.stanza].gpus if RUN.device.startswith("cuda") else 0
+    """How many GPUs a training takes."""
+    return PLAN.stanzas[wildcards.stanza].gpus
+
+
+def asked_of_cluster(gpu) -> dict:
+    """The resource `gpu` where the config wants one; with `auto` a training takes what it happens to find, and no rule
+    has the resource at all, since some executors take one of zero for a wish."""
+    return {"gpu": gpu} if RUN.device.startswith("cuda") else {}
 
 
 def trained(wildcards):
@@ -183,9 +190,16 @@ def flow_params(wildcards):
     return PLAN.flows[wildcards.flow].params.model_dump(mode="json")
 
 
-def memory(megabytes: int):
-    """Memory of a job in MB: that and more with every retry, for a job may have failed for want of it."""
-    return lambda wildcards, attempt: megabytes * attempt
+def memory(megabytes):
+    """Memory of a job in MB: that, a number or a function of the wildcards, and more with every retry, for a job may have
+    failed for want of it; and what the two Snakemakes need that a cluster starts around a job (0.3 GB each).
+    """
+
+    def asked(wildcards, attempt) -> int:
+        own = megabytes(wildcards) if callable(megabytes) else megabytes
+        return own * attempt + 800
+
+    return asked
 
 
 def licence(name: str):
@@ -197,6 +211,40 @@ def licence(name: str):
         return int(licences is not None and name in licences(flow.params))
 
     return taken
+
+
+def takes_licence(wildcards) -> bool:
+    """Whether a design's synthesis takes a vendor's licence."""
+    return any(licence(name)(wildcards) for name in LICENCES)
+
+
+def before_synthesis(wildcards) -> str:
+    """Group of what leads to a design's synthesis.
+
+    Jobs of one group are one job to a cluster: it fails as a whole, and all that it made is made again. So each design
+    is a group of its own, and where its synthesis may take hours of a licence, what comes before and after is apart.
+    """
+    return "project" if takes_licence(wildcards) else "design"
+
+
+def with_synthesis(wildcards) -> str | None:
+    """Group of a design's synthesis; none where it takes a licence, which nothing else should hold."""
+    return None if takes_licence(wildcards) else "design"
+
+
+def after_synthesis(wildcards) -> str:
+    """Group of what follows a design's synthesis."""
+    return "record" if takes_licence(wildcards) else "design"
+
+
+def tool_minutes(runs: int):
+    """Time for so many runs of a flow's tools, each of which is stopped at the stanza's limit, and for what is around."""
+
+    def minutes(wildcards) -> int:
+        limit = getattr(PLAN.flows[wildcards.flow].params, "timeout_s", 7200)
+        return 15 + runs * math.ceil(limit / 60)
+
+    return minutes
 
 
 def over_models(name: str) -> list[str]:

@@ -17,8 +17,10 @@ rule generate_jets:
     benchmark:
         benchmarks("generate_jets", "label", "chunk")
     resources:
-        mem_mb=lambda wildcards: 1000
-        + DATA_STANZA.jets_per_job * DATA_STANZA.particles // 4000,
+        mem_mb=memory(
+            lambda wildcards: 1000
+            + DATA_STANZA.jets_per_job * DATA_STANZA.particles // 4000
+        ),
         runtime=lambda wildcards: 30 + DATA_STANZA.jets_per_job // 1000,
     params:
         jets=lambda wildcards: DATA_STANZA.chunks()[int(wildcards.chunk)],
@@ -80,7 +82,7 @@ rule make_dataset:
     benchmark:
         benchmarks("make_dataset")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=30,
     params:
         stanza=DATA_STANZA.model_dump(mode="json"),
@@ -102,7 +104,7 @@ rule describe_dataset:
     log:
         logs("describe_dataset"),
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     message:
         f"Counting the jets of {RUN.dataset}"

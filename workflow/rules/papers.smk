@@ -29,7 +29,7 @@ rule paper_table:
     wildcard_constraints:
         paper_table="|".join(PAPER_TABLES) or "none",
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         rows=lambda wildcards: chosen_models(
@@ -56,7 +56,7 @@ rule paper_figures:
     log:
         logs("paper_figures"),
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     message:
         "Listing the papers' figures and tables"

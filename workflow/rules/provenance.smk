@@ -11,7 +11,7 @@ rule provenance:
     log:
         logs("provenance"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=30,
     message:
         f"Recording where the results of {RUN.name} come from"
@@ -28,7 +28,7 @@ rule ro_crate:
     log:
         logs("ro_crate"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     message:
         f"Describing the results of {RUN.name} as an RO-Crate"

@@ -72,7 +72,7 @@ rule figure:
     log:
         logs("figure", "figure"),
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         compare=lambda wildcards: (
@@ -116,7 +116,7 @@ rule write_report:
     benchmark:
         benchmarks("write_report")
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         figures=DESCRIBED,

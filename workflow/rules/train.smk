@@ -18,9 +18,11 @@ rule prepare:
     wildcard_constraints:
         artifact=r"[^/]+\.[a-z]+",
     resources:
+        **asked_of_cluster(
+            lambda wildcards: gpus(wildcards) if find_step(wildcards).data else 0
+        ),
         mem_mb=memory(3000),
         runtime=720,
-        gpu=lambda wildcards: gpus(wildcards) if find_step(wildcards).data else 0,
     params:
         # the step's own keys, so that no other key reruns it
         values=lambda wildcards: PLAN.stanzas[wildcards.stanza].keys(
@@ -51,9 +53,9 @@ rule train:
             int(wildcards.chunk), len(RUN.seeds)
         )
     resources:
+        **asked_of_cluster(gpus),
         mem_mb=memory(4000),
         runtime=720,
-        gpu=gpus,
     params:
         models=lambda wildcards: PLAN.stanzas[wildcards.stanza].parameters(
             int(wildcards.chunk)
