@@ -20,6 +20,7 @@ from nanotrigger.tools.vendor import Installation
 
 accepts = ("keras", "qonnx")
 requires = ("g++",)
+lacks = {"tables": "(hls4ml 1.3.0) has no operator that reads a table of constants at a computed index"}
 
 BACKENDS = _hls_amd.BACKENDS | _hls_catapult.BACKENDS | _hls_intel.BACKENDS
 AMD_PARTS = ("xc", "xa", "xq")
@@ -150,6 +151,13 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
         from nanotrigger.qonnx.graph import Graph
 
         model, notes = host.cut_tail(Graph(load_model(artifact)), folder)
+        if tables := [
+            n for n in model.graph.node if n.op_type in ("Gather", "GatherElements") and reads_table(n, model)
+        ]:
+            raise ToolError(
+                f"{artifact}: {tables[0].op_type} {tables[0].name} reads a table of constants at a computed index, for "
+                "which hls4ml has no operator. Take the rtl flow."
+            )
         if inexact := sorted({node.op_type for node in model.graph.node} & {"Max", "Min"}):
             raise ToolError(
                 f"{artifact}: hls4ml builds {', '.join(inexact)} of a per-element quantiser inexactly. Take the method's "
@@ -183,6 +191,12 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
     shape = {"inputs": int(np.prod(source.shape)), "classes": int(np.prod(output.shape))}
     notes += reuse_notes(project, params)
     write_json(folder / "design.json", {**shape, "version": hls4ml.__version__, "notes": notes})
+
+
+def reads_table(node: Any, model: Any) -> bool:
+    """Whether what a Gather reads is constant, and not where it reads."""
+    constants = {t.name for t in model.graph.initializer}
+    return node.input[0] in constants and node.input[1] not in constants
 
 
 def override(layers: dict[str, Any], types: dict[str, str], precision: dict[str, str]) -> dict[tuple[str, str], str]:

@@ -132,7 +132,6 @@ class QONNXTracer(ALIRTracerPluginBase):
         elif node.op_type == "Split":
             values.update(zip(node.output, split(walk, node, operands[0]), strict=True))
         elif node.op_type in OPERATORS:
-            operands = operands[:1] if node.op_type in MOVERS else operands
             values[node.output[0]] = OPERATORS[node.op_type](walk, node, operands)
         else:
             known = ", ".join(sorted({*OPERATORS, *QUANTISERS, "Split", "Shape"}))

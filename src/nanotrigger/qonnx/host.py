@@ -49,6 +49,8 @@ def cut_tail(graph: "Graph", folder: Path) -> tuple["onnx.ModelProto", list[str]
     makers = {node.output[0]: node for node in graph.nodes}
     left, tensor = [], graph.output
     while (node := makers.get(tensor)) is not None and node.op_type in (*HOST, "Gather"):
+        if node.input[0] in graph.constants:
+            break  # a table, which is no host's
         left.append(node.op_type)
         tensor = node.input[0]
     if not left:
