@@ -148,12 +148,11 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
 
         from nanotrigger.qonnx import host
         from nanotrigger.qonnx.execute import load_model
-        from nanotrigger.qonnx.graph import Graph
+        from nanotrigger.qonnx.graph import Graph, reads_table
 
         model, notes = host.cut_tail(Graph(load_model(artifact)), folder)
-        if tables := [
-            n for n in model.graph.node if n.op_type in ("Gather", "GatherElements") and reads_table(n, model)
-        ]:
+        constants = {t.name for t in model.graph.initializer}
+        if tables := [node for node in model.graph.node if reads_table(node, constants)]:
             raise ToolError(
                 f"{artifact}: {tables[0].op_type} {tables[0].name} reads a table of constants at a computed index, for "
                 "which hls4ml has no operator. Take the rtl flow."
@@ -191,12 +190,6 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
     shape = {"inputs": int(np.prod(source.shape)), "classes": int(np.prod(output.shape))}
     notes += reuse_notes(project, params)
     write_json(folder / "design.json", {**shape, "version": hls4ml.__version__, "notes": notes})
-
-
-def reads_table(node: Any, model: Any) -> bool:
-    """Whether what a Gather reads is constant, and not where it reads."""
-    constants = {t.name for t in model.graph.initializer}
-    return node.input[0] in constants and node.input[1] not in constants
 
 
 def override(layers: dict[str, Any], types: dict[str, str], precision: dict[str, str]) -> dict[tuple[str, str], str]:

@@ -4,11 +4,15 @@ import numpy as np
 import onnx
 
 from nanotrigger.errors import ExportError
+from nanotrigger.qonnx.fixed_point import lsb
 from nanotrigger.qonnx.graph import attributes, where
 from nanotrigger.qonnx.movers import MOVERS
 from nanotrigger.qonnx.requantise import MOST_ENTRIES
 from nanotrigger.qonnx.symbolic import Exact, Floating, Tensor
 from nanotrigger.qonnx.walk import Operands, Walk, output_name
+
+MOST_ENTRY_BITS = 31
+"""Width of a table's entries at most, their sign included."""
 
 
 def _gather(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
@@ -67,6 +71,7 @@ def _looked_up(walk: Walk, node: onnx.NodeProto, inputs: Operands, read) -> Tens
     if entries > 2 * MOST_ENTRIES:
         raise ExportError(f"{where(node)}: {entries} entries; a table of at most {2 * MOST_ENTRIES} is known.")
     owner, tables = read(np.asarray(data.value), axis, indices.shape)
+    _check_entries(node, tables)
     _, scales = read(data.scale, axis, indices.shape)
     if not (scales == scales[..., :1]).all():
         raise ExportError(f"{where(node)}: entries of one table have different scales; quantise them alike.")
@@ -76,6 +81,16 @@ def _looked_up(walk: Walk, node: onnx.NodeProto, inputs: Operands, read) -> Tens
     found = [_element(variables[i], table) for i, table in zip(owner.ravel(), tables.reshape(-1, entries), strict=True)]
     value = indices.symbolic(np.array(found, dtype=object).reshape(owner.shape))
     return Exact(value, scales[..., 0].copy(), output_name(node))
+
+
+def _check_entries(node: onnx.NodeProto, tables: np.ndarray) -> None:
+    """Raise ExportError where a table's entries are floating-point numbers, too long for alkaid's 32 bits."""
+    peak, grid = np.abs(tables).max(-1), lsb(tables).min(-1)
+    wide = 2 + int(np.log2(np.max(peak / grid, initial=1, where=peak > 0)))
+    if wide > MOST_ENTRY_BITS:
+        raise ExportError(
+            f"{where(node)}: its table's entries need {wide} bits; at most {MOST_ENTRY_BITS} are known. Quantise them."
+        )
 
 
 def _element(variable, table: np.ndarray):
