@@ -24,7 +24,7 @@ QUICK = {"epochs": 4, "teacher_epochs": 3, "probes": 4, "ebops": 10**7, "hidden"
 QUICK |= {"bops_budget": 10**6, "batch_size": 128, "weight_bits": (4, 6, 5)}
 # one of each kind for two hidden layers; for a search these are its choices
 QUICK |= {"kernels": (3, "binary", "po2_4"), "biases": (4, "ternary", 6), "activations": ("ternary", 4)}
-QUICK |= {"candidates": 8, "generation": 4, "startup": 4, "trial_epochs": 3}
+QUICK |= {"candidates": 8, "input_fraction": 2, "generation": 4, "startup": 4, "trial_epochs": 3}
 
 
 def fields_of(method: str):

@@ -34,7 +34,7 @@ def walk(toy, tables, beta, **options):
         128,
         lambda epoch: 0.02,
         stop_below=0,
-        layers=tables.layers(**SMALL),
+        layers=tables.layers(**SMALL, fraction=3),
         **options,
     )
     return walked
@@ -65,17 +65,23 @@ def test_tables_are_what_the_trained_layers_compute(walked, toy, tables):
         assert abs((exact.predict(val.x).argmax(1) == val.y).mean() - checkpoint.accuracy) < 0.05
 
 
+def with_shared_widths(numbers, axes):
+    """Their means over the axes along which a width is shared, as a network of that granularity has them."""
+
+    def shared(values, axis):
+        return np.round(values.mean(tuple(a for a in axis if a), keepdims=True))
+
+    numbers = {name: shared(v, axes["input"]) if name.endswith("fraction") else v for name, v in numbers.items()}
+    return {name: shared(v, axes["table"]) if ".table_" in name else v for name, v in numbers.items()}
+
+
 @pytest.mark.parametrize("granularity", ["parameter", "channel", "layer"])
 def test_every_code_of_every_table_against_the_sealed_layers(granularity, walked, toy, tables):
     from nanotrigger.training import hgq_engine as engine
 
     numbers = walked.front[-1].numbers
-    if granularity != "parameter":
-        # numbers of such a network: one width where several are
-        axes = tables.SHARED_AXES[granularity]
-        shared = lambda v, axis: np.round(v.mean(tuple(a for a in axis if a), keepdims=True))  # noqa: E731
-        numbers = {k: shared(v, axes["input"]) if k.endswith("fraction") else v for k, v in numbers.items()}
-        numbers = {k: shared(v, axes["table"]) if ".table_" in k else v for k, v in numbers.items()}
+    if granularity != "parameter":  # one width where several are
+        numbers = with_shared_widths(numbers, tables.SHARED_AXES[granularity])
         model = tables.build(SIZES, granularity, **SMALL)
         for name, variable in tables.numbers_of(model).items():
             variable.assign(numbers[name])

@@ -20,7 +20,7 @@ from nanotrigger.tools.vendor import Installation
 
 accepts = ("keras", "qonnx")
 requires = ("g++",)
-lacks = {"tables": "(hls4ml 1.3.0) has no operator that reads a table of constants at a computed index"}
+lacks = {"tables": "has no operator that reads a table of constants at a computed index (hls4ml 1.3.0)"}
 
 BACKENDS = _hls_amd.BACKENDS | _hls_catapult.BACKENDS | _hls_intel.BACKENDS
 AMD_PARTS = ("xc", "xa", "xq")

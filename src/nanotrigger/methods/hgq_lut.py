@@ -35,6 +35,7 @@ class Params(hgq_front.FrontParams):
     function_layers: PositiveInt = Field(
         1, description="hidden layers of the small network that each table is trained as"
     )
+    input_fraction: int = Field(6, ge=0, le=8, description="binary places of every table's input when training starts")
     granularity: Literal["parameter", "channel", "layer"] = Field(
         "parameter",
         description="what has a width of its own: the input and the values of each table; each input, and the tables "
@@ -52,7 +53,7 @@ def train(data, jobs: Sequence[Job]) -> None:
         tables.network.save(folder / EXACT)
 
     params = jobs[0].params
-    layers = hgq_tables.layers(params.function_units, params.function_layers)
+    layers = hgq_tables.layers(params.function_units, params.function_layers, params.input_fraction)
     hgq_front.train(data, jobs, hgq_front.Kind(layers, hgq_tables.exact, lambda tables: ebops(tables.network), save))
 
 

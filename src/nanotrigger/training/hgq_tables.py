@@ -15,12 +15,14 @@ from functools import partial
 from math import sqrt
 
 import numpy as np
-from hgq.config import QuantizerConfig
-from hgq.layers import QDenseT
 
 from nanotrigger.qonnx.fixed_point import Quantiser
 from nanotrigger.qonnx.tables import AT_ONCE, TableLayer, TableNetwork, check_width
-from nanotrigger.training.hgq_engine import Layers, keras, on_grid
+from nanotrigger.training.hgq_engine import Layers, QuantizerConfig, keras, on_grid
+
+# isort: split
+# behind the engine, which names Keras' backend
+from hgq.layers import QDenseT
 
 SHARED_AXES = {
     "parameter": {"input": (0,), "table": (0,)},
@@ -43,9 +45,10 @@ class Tables:
         return self.network.predict(x)
 
 
-def layers(units: int, depth: int) -> Layers:
-    """What walks train: functions of `depth` hidden layers of `units` each."""
-    return Layers(f"tables {units} {depth}", partial(build, units=units, depth=depth), numbers_of)
+def layers(units: int, depth: int, fraction: int) -> Layers:
+    """What walks train: functions of `depth` hidden layers of `units` each, inputs of `fraction` binary places at first."""
+    name = f"tables {units} {depth} {fraction}"
+    return Layers(name, partial(build, units=units, depth=depth, fraction=fraction), numbers_of)
 
 
 def build(
@@ -55,6 +58,7 @@ def build(
     *,
     units: int,
     depth: int,
+    fraction: int = 6,
     normalised: bool = True,
 ) -> keras.Sequential:
     """An HGQ2 network of tables with trainable widths.
@@ -74,7 +78,12 @@ def build(
                 batch_norm=normalised and i < len(sizes) - 2,
                 name=f"table{i}",
                 iq_conf=QuantizerConfig(
-                    "kif", "datalane", round_mode="TRN", overflow_mode=overflow, homogeneous_axis=shared["input"]
+                    "kif",
+                    "datalane",
+                    f0=fraction,
+                    round_mode="TRN",
+                    overflow_mode=overflow,
+                    homogeneous_axis=shared["input"],
                 ),
                 toq_conf=QuantizerConfig("kbi", "table", homogeneous_axis=shared["table"], heterogeneous_axis=None),
             )
