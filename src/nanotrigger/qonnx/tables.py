@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nanotrigger.errors import ExportError
-from nanotrigger.qonnx.fixed_point import Quantiser, lsb
+from nanotrigger.qonnx.fixed_point import ROUNDING, Quantiser, lsb
 
 MOST_BITS = 14
 """Width of an input at most: a table has 2^width entries."""
@@ -31,8 +31,8 @@ class TableLayer:
     """x -> the sum over inputs of table(x), of every output.
 
     input: the grid on which each pair reads its input, arrays (in, out); low = high = 0 where a table is constant.
-    table (codes, in, out) float32: the value at each code, which is a number divided by its step; negative codes count from
-    the end. bits (in, out): width of a table's values with their sign, zero where it is pruned.
+    table (codes, in, out) float32, a power of two of codes: the value at each, which is a number divided by its step;
+    negative codes count from the end. bits (in, out): width of a table's values with their sign, zero where it is pruned.
     """
 
     input: Quantiser
@@ -44,9 +44,20 @@ class TableLayer:
         """Width of each table's input with its sign, (in, out): a table has as many entries as two to that power."""
         return np.round(np.log2((self.input.high - self.input.low) / self.input.step + 1)).astype(int)
 
-    def codes(self, x: np.ndarray) -> np.ndarray:
-        """Index into the tables of each pair, (jets, in, out). x: (jets, in)."""
-        return np.round(self.input(x[:, :, None]) / self.input.step).astype(np.int64) % len(self.table)
+    def entries(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Flat index into `table` of what each pair reads, (jets, in, out), for parts of the jets in turn. x: (jets, in)."""
+        codes, inputs, outputs = self.table.shape
+        pair = np.arange(inputs * outputs, dtype=np.int32).reshape(inputs, outputs)
+        step, low, high = self.input.step, self.input.low / self.input.step, self.input.high / self.input.step
+        rows = max(1, AT_ONCE // pair.size)
+        for start in range(0, len(x), rows):
+            code = ROUNDING[self.input.rounding](x[start : start + rows, :, None] / step)
+            index = np.clip(code, low, high, out=code).astype(np.int32)
+            # in two's complement, so that negative codes count from the end
+            index &= codes - 1
+            index *= pair.size
+            index += pair
+            yield index
 
     def reachable(self) -> np.ndarray:
         """Which entries a code can reach, (codes, in, out)."""
@@ -56,14 +67,9 @@ class TableLayer:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """(jets, out) float64, exact. x: (jets, in)."""
-        _, inputs, outputs = self.table.shape
-        pair = np.arange(inputs)[:, None], np.arange(outputs)
-        rows = max(1, AT_ONCE // (inputs * outputs))
-        parts = [
-            self.table[self.codes(x[start : start + rows]), *pair].sum(1, dtype=np.float64)
-            for start in range(0, len(x), rows)
-        ]
-        return np.concatenate(parts) if parts else np.zeros((0, outputs))
+        flat = self.table.ravel()
+        parts = [flat[index].sum(1, dtype=np.float64) for index in self.entries(x)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.table.shape[2]))
 
     def sum_bits(self) -> int:
         """Bits that hold the magnitude of every partial sum in the worst case."""

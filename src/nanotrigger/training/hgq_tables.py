@@ -10,14 +10,14 @@ that one port serves all. The functions learn what truncation shifts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 
 import numpy as np
 
 from nanotrigger.qonnx.fixed_point import Quantiser
-from nanotrigger.qonnx.tables import AT_ONCE, TableLayer, TableNetwork, check_width
+from nanotrigger.qonnx.tables import TableLayer, TableNetwork, check_width
 from nanotrigger.training.hgq_engine import Layers, QuantizerConfig, keras, on_grid
 
 # isort: split
@@ -177,7 +177,10 @@ def _normalised(own: dict[str, np.ndarray], blank: TableLayer, values: np.ndarra
         return tuple(parts)
     codes = 2 ** int(blank.input_bits.max())
     results = _evaluate(parts, _grid_values(blank.input, codes))
-    counts = _counted(blank.input, codes, values)
+    counts = np.zeros(results.size, np.int64)
+    for entries in replace(blank, table=results).entries(values):
+        counts += np.bincount(entries.ravel(), minlength=counts.size)
+    counts = counts.reshape(results.shape)
     total = counts.sum((0, 1))
     mean = (counts * results).sum((0, 1)) / total
     variance = (counts * (results - mean) ** 2).sum((0, 1)) / total
@@ -185,19 +188,6 @@ def _normalised(own: dict[str, np.ndarray], blank: TableLayer, values: np.ndarra
     scale = own["gamma"] / np.sqrt(variance + 1e-3) / sqrt(results.shape[1])
     offset = own["beta"] / sqrt(results.shape[1]) - mean * scale
     return (*parts[:-2], parts[-2] * scale[:, None], parts[-1] * scale + offset)
-
-
-def _counted(quantiser: Quantiser, codes: int, values: np.ndarray) -> np.ndarray:
-    """How many of the values (jets, in) have each code, (codes, in, out)."""
-    inputs, outputs = quantiser.step.shape
-    pair = np.arange(inputs * outputs).reshape(inputs, outputs)
-    counts = np.zeros(codes * inputs * outputs, np.int64)
-    rows = max(1, AT_ONCE // pair.size)
-    for start in range(0, len(values), rows):
-        part = quantiser(values[start : start + rows, :, None]) / quantiser.step
-        index = np.round(part).astype(np.int64) % codes * pair.size + pair
-        counts += np.bincount(index.ravel(), minlength=len(counts))
-    return counts.reshape(codes, inputs, outputs)
 
 
 def _tabulated(
