@@ -388,13 +388,13 @@ def refused(build, message, **settings):
             "entries need .* bits; at most",
         ),
         (
-            lambda n: n.add("Gather", np.tile(np.float32([1, 2]), 2**15), codes(n, 5, 0.25)),
-            "65536 entries; a table of at most 32768",
+            lambda n: n.add("Gather", np.tile(np.float32([1, 2]), 2**15), n.then("Cast", to=TensorProto.INT64)),
+            "65536 values of an index; a table of at most 16384",
         ),
     ],
 )
 def test_refusals_name_the_node_and_the_remedy(build, message):
-    refused(build, message)
+    refused(build, message, **({"bits": 16, "scale": 1.0} if "65536" in message else {}))
 
 
 def test_too_many_reachable_values_are_refused():

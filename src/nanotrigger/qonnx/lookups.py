@@ -1,7 +1,10 @@
 """Tables of constants that are read at a computed index: each element becomes a look-up table in hardware."""
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
+from alkaid.trace.fixed_variable import FVariable
 
 from nanotrigger.errors import ExportError
 from nanotrigger.qonnx.fixed_point import lsb
@@ -13,6 +16,10 @@ from nanotrigger.qonnx.walk import Operands, Walk, output_name
 
 MOST_ENTRY_BITS = 31
 """Width of a table's entries at most, their sign included."""
+
+
+Reading = Callable[[np.ndarray, int, tuple[int, ...]], tuple[np.ndarray, np.ndarray]]
+"""(data, axis, shape of the indices) -> flat index of each output's own, (*output), and its table, (*output, entries)."""
 
 
 def _gather(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
@@ -33,6 +40,8 @@ def _gather(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
 
 
 def _gather_elements(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
+    """Each index reads the table that stands in its own place, along one axis."""
+
     def read(data: np.ndarray, axis: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         rows = np.moveaxis(data, axis, -1)
         others = [n for i, n in enumerate(shape) if i != axis]
@@ -43,11 +52,8 @@ def _gather_elements(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tens
     return _looked_up(walk, node, inputs, read)
 
 
-def _looked_up(walk: Walk, node: onnx.NodeProto, inputs: Operands, read) -> Tensor:
-    """Every element of the output by the index and the table that it has.
-
-    read: (data, axis, shape of the indices) -> flat index of each output's own, (*output), and its table, (*output, entries).
-    """
+def _looked_up(walk: Walk, node: onnx.NodeProto, inputs: Operands, read: Reading) -> Tensor:
+    """Every element of the output by the index and the table that it has."""
     _, indices = inputs
     if not walk.is_constant(node.input[0]) or indices is None:
         raise ExportError(f"{where(node)}: neither its data nor its indices are constant; one of them must be.")
@@ -68,8 +74,10 @@ def _looked_up(walk: Walk, node: onnx.NodeProto, inputs: Operands, read) -> Tens
             f"{where(node)}: indices from {low.min():g} to {high.max():g} leave a table of {entries} entries; limit their "
             "range with a quantiser, Max or Min."
         )
-    if entries > 2 * MOST_ENTRIES:
-        raise ExportError(f"{where(node)}: {entries} entries; a table of at most {2 * MOST_ENTRIES} is known.")
+    if (many := int((high - low).max()) + 1) > MOST_ENTRIES:
+        raise ExportError(
+            f"{where(node)}: {many} values of an index; a table of at most {MOST_ENTRIES} is known. Use fewer bits."
+        )
     owner, tables = read(np.asarray(data.value), axis, indices.shape)
     _check_entries(node, tables)
     _, scales = read(data.scale, axis, indices.shape)
@@ -93,7 +101,7 @@ def _check_entries(node: onnx.NodeProto, tables: np.ndarray) -> None:
         )
 
 
-def _element(variable, table: np.ndarray):
+def _element(variable: FVariable, table: np.ndarray) -> FVariable:
     """What a table holds at a variable's value; negative indices count from the end, as ONNX' do."""
     low, high = int(variable.low), int(variable.high)
     if low == high:
