@@ -36,7 +36,7 @@ SMALL = {
         "hgq": {"epochs": 40, "batch_size": 64, "hidden": [8, 6], "warmup": 1, "restarts": 1, "sweep": {"ebops": [1000000]}},
         "hgq_lut": {
             "epochs": 40, "batch_size": 64, "hidden": [6], "warmup": 1, "restarts": 1, "beta": [1e-4, 1e-2],
-            "input_fraction": 2, "function_units": 4, "sweep": {"ebops": [800]},
+            "input_fraction": 2, "function_units": 4, "sweep": {"ebops": [4000]},
         },
         "linear": {"method": "extension.linear_tagger", "bits": 5},
     },
@@ -62,7 +62,7 @@ def planned(checkout, overlay, *arguments):
 def test_tables(finished):
     tables = finished.folder / "results/small/tables"
     models, hardware = pd.read_csv(tables / "models.csv"), pd.read_csv(tables / "hardware.csv")
-    names = {"float", "hawq_20000", "hgq_1000000", "hgq_lut_800", "linear"}
+    names = {"float", "hawq_20000", "hgq_1000000", "hgq_lut_4000", "linear"}
     assert set(models.model) == names and len(models) == 5
     assert (models.qonnx_mismatches == 0).all() and (models.qonnx_vectors == 150).all()
     assert ((models.accuracy_low < models.accuracy) & (models.accuracy < models.accuracy_high)).all()
@@ -72,10 +72,10 @@ def test_tables(finished):
     assert len(emulated) == 6 and (emulated.mismatches == 0).all() and (emulated.vectors == 150).all()
     skipped = hardware[hardware.status.str.startswith("not run")]
     assert skipped.lut.isna().all() and skipped.vectors.isna().all(), "what was not run is empty, not zero"
-    tables_of = hardware[hardware.model == "hgq_lut_800"].set_index("flow")
+    tables_of = hardware[hardware.model == "hgq_lut_4000"].set_index("flow")
     assert "no operator that reads a table" in tables_of.status["hls4ml"] and tables_of.netlist_mismatches["rtl"] == 0
-    costs = models.set_index("model").loc["hgq_lut_800"]
-    assert 0 < costs.ebops <= 800 and pd.isna(costs.bops_hawq) and pd.isna(costs.energy_pj)
+    costs = models.set_index("model").loc["hgq_lut_4000"]
+    assert 0 < costs.ebops <= 4000 and pd.isna(costs.bops_hawq) and pd.isna(costs.energy_pj)
     summary = pd.read_csv(tables / "summary.csv")
     assert set(summary.model) == names
     accuracies, comparisons = pd.read_csv(tables / "accuracies.csv"), pd.read_csv(tables / "comparisons.csv")
@@ -161,7 +161,7 @@ def test_the_report_shows_what_the_run_made(finished):
     for model in pd.read_csv(results / "tables/models.csv").model:
         words = page.text(f"model-{model}-seed3")
         assert "QONNX file 0 of 150 differ" in words and "16 inputs, 5 outputs" in words, model
-    for model in ("hawq_20000", "hgq_1000000", "hgq_lut_800", "linear"):
+    for model in ("hawq_20000", "hgq_1000000", "hgq_lut_4000", "linear"):
         assert "rtl: netlist 0 of 150 differ" in page.text(f"model-{model}-seed3")
     assert "its RTL is large" in page.text("designs") and "vitis_hls not on PATH" in page.text("designs")
     carried = {base64.b64decode(a["src"].partition("base64,")[2]) for tag, a in page.tags if tag == "img"}
