@@ -12,6 +12,7 @@ from typing import Any
 
 from nanotrigger.config import Config, ModelStanza, flow_module, model_module, shown, validate
 from nanotrigger.errors import ConfigError
+from nanotrigger.flows.base import refusal
 from nanotrigger.methods.base import Job, TrainingParams, layer_sizes
 from nanotrigger.modules import StrictModel, suggestion
 from nanotrigger.training.parts import useful_threads
@@ -257,10 +258,7 @@ def make_plan(config: Config) -> Plan:
         matching = [s for s in config.run.skip if fnmatchcase(model.name, s.model) and fnmatchcase(flow.name, s.flow)]
         if matching:
             skipped.append(Skipped(model.name, flow.name, matching[0].reason))
-        elif not kinds:
-            reason = (
-                f"{flow.name} takes {', '.join(flow.module.accepts)}, the method writes {', '.join(sorted(exports))}"
-            )
+        elif reason := refusal(flow.name, flow.module, stanzas[model.stanza].module):
             skipped.append(Skipped(model.name, flow.name, reason))
         else:
             pairs.append(Pair(model.name, flow.name, kinds[0]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_methods import outliers, train
 
-from nanotrigger.flows.base import CONTRACT, LICENCES, load_flow
+from nanotrigger.flows.base import CONTRACT, LICENCES, load_flow, refusal
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import discover
 
@@ -14,6 +14,7 @@ FLOWS = discover("nanotrigger.flows")
 PAIRS = [
     (method, flow, kinds[0])
     for method, flow in itertools.product(discover("nanotrigger.methods"), FLOWS)
+    if not refusal(flow, load_flow(flow), load_method(method))
     if (kinds := [kind for kind in load_flow(flow).accepts if kind in load_method(method).exports])
 ]
 

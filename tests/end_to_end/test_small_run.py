@@ -17,12 +17,13 @@ SMALL = {
     "run": {
         "name": "small",
         "dataset": "few",
-        "models": ["float", "hawq", "hgq", "linear"],
+        "models": ["float", "hawq", "hgq", "hgq_lut", "linear"],
         "flows": ["rtl", "hls4ml"],
         "seeds": [3],
         "skip": [
             {"model": "float", "flow": "rtl", "reason": "its RTL is large"},
-            {"model": "h*", "flow": "hls4ml", "reason": "one project is enough here"},
+            {"model": "hawq*", "flow": "hls4ml", "reason": "one project is enough here"},
+            {"model": "hgq_1*", "flow": "hls4ml", "reason": "one project is enough here"},
         ],
     },
     "datasets": {"few": {"source": "pythia", "jets": 750, "jets_per_job": 150}},
@@ -33,6 +34,10 @@ SMALL = {
             "sweep": {"bops_budget": [20000]},
         },
         "hgq": {"epochs": 40, "batch_size": 64, "hidden": [8, 6], "warmup": 1, "restarts": 1, "sweep": {"ebops": [1000000]}},
+        "hgq_lut": {
+            "epochs": 40, "batch_size": 64, "hidden": [6], "warmup": 1, "restarts": 1, "beta": [1e-4, 1e-2],
+            "input_fraction": 2, "function_units": 4, "sweep": {"ebops": [4000]},
+        },
         "linear": {"method": "extension.linear_tagger", "bits": 5},
     },
 }  # fmt: skip
@@ -57,22 +62,26 @@ def planned(checkout, overlay, *arguments):
 def test_tables(finished):
     tables = finished.folder / "results/small/tables"
     models, hardware = pd.read_csv(tables / "models.csv"), pd.read_csv(tables / "hardware.csv")
-    names = {"float", "hawq_20000", "hgq_1000000", "linear"}
-    assert set(models.model) == names and len(models) == 4
+    names = {"float", "hawq_20000", "hgq_1000000", "hgq_lut_4000", "linear"}
+    assert set(models.model) == names and len(models) == 5
     assert (models.qonnx_mismatches == 0).all() and (models.qonnx_vectors == 150).all()
     assert ((models.accuracy_low < models.accuracy) & (models.accuracy < models.accuracy_high)).all()
     done = hardware[hardware.flow == "rtl"].dropna(subset=["lut"])
     assert set(done.model) == names - {"float"} and (done.lut > 0).all() and (done.latency_cycles > 0).all()
     emulated = hardware.dropna(subset=["vectors"])
-    assert len(emulated) == 5 and (emulated.mismatches == 0).all() and (emulated.vectors == 150).all()
+    assert len(emulated) == 6 and (emulated.mismatches == 0).all() and (emulated.vectors == 150).all()
     skipped = hardware[hardware.status.str.startswith("not run")]
     assert skipped.lut.isna().all() and skipped.vectors.isna().all(), "what was not run is empty, not zero"
+    tables_of = hardware[hardware.model == "hgq_lut_4000"].set_index("flow")
+    assert "no operator that reads a table" in tables_of.status["hls4ml"] and tables_of.netlist_mismatches["rtl"] == 0
+    costs = models.set_index("model").loc["hgq_lut_4000"]
+    assert 0 < costs.ebops <= 4000 and pd.isna(costs.bops_hawq) and pd.isna(costs.energy_pj)
     summary = pd.read_csv(tables / "summary.csv")
     assert set(summary.model) == names
     accuracies, comparisons = pd.read_csv(tables / "accuracies.csv"), pd.read_csv(tables / "comparisons.csv")
     own = models.set_index("model").accuracy
     assert (accuracies.set_index("model").accuracy == own).all() and (accuracies.seeds == 1).all()
-    assert len(comparisons) == 6 and (comparisons.test_jets == 150).all() and (comparisons.p_holm <= 1).all()
+    assert len(comparisons) == 10 and (comparisons.test_jets == 150).all() and (comparisons.p_holm <= 1).all()
     assert ((comparisons.model.map(own) - comparisons.other.map(own)) - comparisons.difference).abs().max() < 1e-9
     best = models.model[models.val_accuracy.idxmax()]
     assert set(comparisons[comparisons.other_is_reference].other) == {best}
@@ -154,7 +163,7 @@ def test_the_report_shows_what_the_run_made(finished):
     for model in pd.read_csv(results / "tables/models.csv").model:
         words = page.text(f"model-{model}-seed3")
         assert "QONNX file 0 of 150 differ" in words and "16 inputs, 5 outputs" in words, model
-    for model in ("hawq_20000", "hgq_1000000", "linear"):
+    for model in ("hawq_20000", "hgq_1000000", "hgq_lut_4000", "linear"):
         assert "rtl: netlist 0 of 150 differ" in page.text(f"model-{model}-seed3")
     assert "its RTL is large" in page.text("designs") and "vitis_hls not on PATH" in page.text("designs")
     carried = {base64.b64decode(a["src"].partition("base64,")[2]) for tag, a in page.tags if tag == "img"}

@@ -6,7 +6,7 @@ import pytest
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.methods import hgq
 from nanotrigger.methods.base import Job
-from nanotrigger.training import snapshot
+from nanotrigger.training import hgq_front, snapshot
 from nanotrigger.training.snapshot import Snapshot, fingerprint
 
 SIZES = (16, 6, 5)
@@ -145,8 +145,8 @@ def test_a_network_that_has_lost_its_input_is_no_model(toy, engine):
     val = toy.standardised("val")
     alive = walked.front[-1]
     dead = engine.Checkpoint(9, 0.2, 0.0, {**alive.numbers, "0.weight": 0 * alive.numbers["0.weight"]})
-    kept = hgq._front([dead, alive], val.x, val, margin=1.25)
-    assert [point.epoch for point in kept] == [alive.epoch]
+    kept = hgq_front.front([dead, alive], val.x, val, 1.25, hgq.kind())
+    assert [point.checkpoint.epoch for point in kept] == [alive.epoch]
 
 
 def test_a_loss_that_is_not_a_number_names_the_model_and_leaves_nothing(toy, tmp_path, monkeypatch):
@@ -158,6 +158,6 @@ def test_a_loss_that_is_not_a_number_names_the_model_and_leaves_nothing(toy, tmp
 
 def test_beta_rises_after_the_warmup():
     params = hgq.Params(ebops=1, epochs=10, warmup=4, beta=(1e-6, 1e-3))
-    beta = hgq._beta(params)
+    beta = hgq_front.betas(params)
     assert beta[:5] == (1e-6,) * 5 and beta[-1] == pytest.approx(1e-3)
     assert np.allclose(np.diff(np.log(beta[4:])), np.log(1000) / 5)

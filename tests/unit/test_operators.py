@@ -122,6 +122,14 @@ def network(kind):
             n.then(kind, np.int64([1]))
         case "Gather":
             n.then(kind, np.int64([4, 0, 0]), axis=1)
+        case "GatherElements":
+            index = codes(n, 5, 0.25)
+            n.add(kind, RNG.integers(-50, 50, (40, 6)).astype(np.float32), index, axis=0)
+        case "Expand":
+            n.then("Unsqueeze", np.int64([2]))
+            n.then(kind, np.int64([1, 1, 3]))
+        case "ReduceSum":
+            n.then(kind, np.int64([1]), keepdims=1)
         case "Slice":
             n.then(kind, np.int64([5]), np.int64([0]), np.int64([1]), np.int64([-2]))
         case "Pad":
@@ -145,6 +153,13 @@ def network(kind):
             n.quant(bits=5, scale=0.125)
     n.quant(bits=7, scale=0.125)
     return n
+
+
+def codes(n, bits, scale, signed=1):
+    """The last tensor's integers on another grid, as an index."""
+    n.quant(bits=bits, scale=scale, signed=signed, rounding="FLOOR")
+    n.then("Div", np.float32(scale))
+    return n.then("Cast", to=TensorProto.INT64)
 
 
 @pytest.mark.parametrize("kind", sorted(OPERATORS))
@@ -277,6 +292,65 @@ def test_softmax_and_the_floats_behind_are_left_to_the_host(tmp_path):
     assert tracer.notes == ["left to the host: Mul, Softmax"]
 
 
+@pytest.mark.parametrize("bits, scale, signed", [(5, 0.25, 1), (3, 0.5, 0), (4, 2.0, 1), (1, 0.25, 0), (2, 1.0, 1)])
+@pytest.mark.parametrize("kind", ["Gather", "GatherElements"])
+def test_tables_read_at_a_computed_index(kind, bits, scale, signed, tmp_path):
+    """Negative codes count from the end, as in two's complement; tables may be larger than their index."""
+    n = Network((1, 2, 3), bits=7, scale=0.125)
+    index = codes(n, bits, scale, signed)
+    shape = (2**bits + 3,) if kind == "Gather" else (2**bits + 3, 2, 3)
+    n.add(kind, RNG.integers(-99, 99, shape).astype(np.float32) / 8, index, axis=0)
+    n.then("ReduceSum", np.int64([-1, 1]), keepdims=0)
+    check(n, tmp_path)
+
+
+@pytest.mark.parametrize("axis, shape", [(0, (8, 4)), (1, (3, 8)), (-1, (2, 3, 8))])
+def test_rows_of_a_table_read_at_a_computed_index(axis, shape, tmp_path):
+    """Along any axis; what stands before it becomes the first axis, so the batch comes from the table there."""
+    data = RNG.integers(-20, 20, shape).astype(np.float32)
+    n = Network((1, 5), bits=3, signed=0, scale=1.0)
+    index = n.then("Cast", to=TensorProto.INT64)
+    n.add("Gather", data, index, axis=axis)
+    if axis == 0:
+        check(n, tmp_path)
+    else:
+        with pytest.raises(ExportError, match="first axis is no longer the batch"):
+            QONNXTracer(n.model(), HWConfig(1, -1, -1)).trace()
+
+
+def test_elements_along_an_axis_of_their_own(tmp_path):
+    """GatherElements behind the batch: each index reads its own row of a table with a batch of one."""
+    n = Network((1, 3, 4), bits=3, signed=0, scale=1.0)
+    index = n.then("Cast", to=TensorProto.INT32)
+    n.add("GatherElements", RNG.integers(-20, 20, (1, 5, 8)).astype(np.float32), index, axis=2)
+    tracer = QONNXTracer(n.model(), HWConfig(1, -1, -1))
+    graph = trace(*tracer.trace())
+    for x in RNG.integers(0, 8, (50, 1, 3, 4)).astype(np.float32):  # such a table has no batch for the executor either
+        expected = run_model(tracer.graph.model, x)
+        np.testing.assert_array_equal(graph.predict(x.reshape(1, -1), n_threads=1), expected)
+
+
+def test_a_table_of_scaled_integers(tmp_path):
+    """Entries on a grid that is no power of two are read as integers; the scale goes on behind them."""
+    n = Network((1, 6), bits=4, scale=1.0)
+    index = n.then("Cast", to=TensorProto.INT64)
+    table = n.quant(RNG.normal(size=(16, 6)).astype(np.float32), scale=0.3, bits=5)
+    n.add("GatherElements", table, index, axis=0)
+    n.quant(scale=0.7, bits=4)
+    check(n, tmp_path)
+
+
+def test_a_table_behind_a_float_function(tmp_path):
+    """Where the index is a function of floats, the table is a step of that function."""
+    n = Network((1, 6), bits=5)
+    for kind, *inputs in (("Sigmoid",), ("Mul", np.float32(9.9)), ("Floor",)):
+        n.then(kind, *inputs)
+    index = n.then("Cast", to=TensorProto.INT64)
+    n.add("Gather", RNG.normal(size=10).astype(np.float32), index, axis=0)
+    n.quant(bits=6, scale=0.125)
+    check(n, tmp_path)
+
+
 def refused(build, message, **settings):
     n = Network((1, 4), **settings)
     build(n)
@@ -297,10 +371,30 @@ def refused(build, message, **settings):
         (lambda n: n.quant(scale=-1.0), "scale -1 is not positive"),
         (lambda n: n.quant(bits=2.5), "bit width"),
         (lambda n: n.then("Relu"), "no quantiser behind its input"),
+        (
+            lambda n: n.add("Gather", np.ones(15, np.float32), codes(n, 6, 0.25)),
+            "-16 to 15 leave a table of 15 entries",
+        ),
+        (lambda n: n.then("Cast", to=TensorProto.INT64), "cuts off the fraction of its input; round it"),
+        (
+            lambda n: (n.then("Mul", np.float32(64)), n.then("Cast", to=TensorProto.INT8)),
+            "-256 to 240 do not fit into int8",
+        ),
+        (lambda n: (n.quant(), n.then("ReduceSum", np.int64([0]))), "sums over the batch"),
+        (lambda n: (n.then("Exp"), n.then("ReduceSum", np.int64([1]))), "ReduceSum .* reads a floating-point tensor"),
+        (lambda n: n.add("Gather", np.ones(9, np.int64), codes(n, 3, 0.25)), "its table holds int64; floats are known"),
+        (
+            lambda n: n.add("Gather", 1e-9 + np.arange(40, dtype=np.float32), codes(n, 5, 0.25)),
+            "entries need .* bits; at most",
+        ),
+        (
+            lambda n: n.add("Gather", np.tile(np.float32([1, 2]), 2**15), n.then("Cast", to=TensorProto.INT64)),
+            "65536 values of an index; a table of at most 16384",
+        ),
     ],
 )
 def test_refusals_name_the_node_and_the_remedy(build, message):
-    refused(build, message)
+    refused(build, message, **({"bits": 16, "scale": 1.0} if "65536" in message else {}))
 
 
 def test_too_many_reachable_values_are_refused():

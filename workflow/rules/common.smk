@@ -152,6 +152,7 @@ def method_sources(wildcards):
             "qonnx/kinds.py",
             "qonnx/costs.py",
             "qonnx/energy.py",
+            "qonnx/tables.py",
         ),
     ]
 

@@ -14,6 +14,7 @@ A flow is a module with
 Optional: `simulate_netlist(folder, x, params)`, as `emulate` but on the cells that synthesis made; run where synthesis was.
 What `read_report` needs of real jets, as switching activity, is measured there.
 `reference(folder, x, expected)`: what both must give, where that is not the file's outputs `expected` themselves.
+`lacks`: constructs of methods (see `methods.base`) that it cannot build, each with the reason; such pairs are left out.
 `licences(params)`: those of LICENCES that a synthesis takes, so that a site can limit how many run at once.
 """
 
@@ -83,6 +84,15 @@ class ResourceRecord:
     cells: dict[str, int] | None = None
     notes: tuple[str, ...] = ()
     status: str = "done"
+
+
+def refusal(name: str, flow: ModuleType, method: ModuleType) -> str | None:
+    """Why a flow of that name takes none of the files that a method writes; None if it takes them."""
+    if not set(flow.accepts) & method.exports:
+        return f"{name} takes {', '.join(flow.accepts)}, the method writes {', '.join(sorted(method.exports))}"
+    lacks = getattr(flow, "lacks", {})
+    missing = sorted(set(lacks) & getattr(method, "constructs", frozenset()))
+    return f"{name} {lacks[missing[0]]}" if missing else None
 
 
 def load_flow(name: str) -> ModuleType:

@@ -20,6 +20,7 @@ from nanotrigger.tools.vendor import Installation
 
 accepts = ("keras", "qonnx")
 requires = ("g++",)
+lacks = {"tables": "has no operator that reads a table of constants at a computed index (hls4ml 1.3.0)"}
 
 BACKENDS = _hls_amd.BACKENDS | _hls_catapult.BACKENDS | _hls_intel.BACKENDS
 AMD_PARTS = ("xc", "xa", "xq")
@@ -146,9 +147,15 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
 
         from nanotrigger.qonnx import host
         from nanotrigger.qonnx.execute import load_model
-        from nanotrigger.qonnx.graph import Graph
+        from nanotrigger.qonnx.graph import Graph, reads_table
 
         model, notes = host.cut_tail(Graph(load_model(artifact)), folder)
+        constants = {t.name for t in model.graph.initializer}
+        if tables := [node for node in model.graph.node if reads_table(node, constants)]:
+            raise ToolError(
+                f"{artifact}: {tables[0].op_type} {tables[0].name} reads a table of constants at a computed index, for "
+                "which hls4ml has no operator. Take the rtl flow."
+            )
         if inexact := sorted({node.op_type for node in model.graph.node} & {"Max", "Min"}):
             raise ToolError(
                 f"{artifact}: hls4ml builds {', '.join(inexact)} of a per-element quantiser inexactly. Take the method's "

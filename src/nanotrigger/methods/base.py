@@ -20,6 +20,10 @@ the comparisons of the papers in which its models take part:
 - `sparsity`, accuracy against that key;
 - `front`: its models are points of a front that it searches for, which is compared with every other method's at equal cost.
 
+`constructs`, what its QONNX files hold besides matrices, activations and quantisers, and not every flow can build:
+
+- `tables`: look-up tables of constants, read at a computed index.
+
 Importing a method must be cheap: heavy libraries are imported in the functions that use them.
 """
 

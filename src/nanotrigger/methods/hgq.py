@@ -6,21 +6,14 @@ the most accurate of them, on the validation split, within its stanza's EBOPs. B
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from nanotrigger.errors import NanotriggerError
-from nanotrigger.methods.base import Job, PerceptronParams, layer_sizes, same
-
-if TYPE_CHECKING:
-    from nanotrigger.data.dataset import Split
-    from nanotrigger.qonnx.fixed_point import FixedPointNetwork
-    from nanotrigger.training.hgq_engine import Checkpoint
+from nanotrigger.methods.base import Job
+from nanotrigger.training import hgq_front
 
 exports = frozenset({"qonnx", "keras"})
 sweepable = frozenset({"ebops"})
@@ -30,119 +23,25 @@ NETWORK = "model/network.keras"
 EXACT = "model/network.npz"
 
 
-class Params(PerceptronParams):
+class Params(hgq_front.FrontParams):
     """Config stanza of an HGQ model."""
 
-    ebops: PositiveInt = Field(description="largest EBOPs of the model")
-    beta: tuple[PositiveFloat, PositiveFloat] = Field(
-        (5e-7, 1e-3), description="first and last price of an EBOP in the loss; it rises on a logarithmic scale"
-    )
-    warmup: NonNegativeInt = Field(20, description="epochs at the first beta before it rises")
-    restarts: PositiveInt = Field(1, description="times that the learning rate falls on its cosine")
-    granularity: Literal["parameter", "channel", "layer"] = Field(
-        "parameter",
-        description="what has a width of its own: each weight and activation; each activation, and the weights that "
-        "lead to a unit; the weights and the activations of a layer",
-    )
-    margin: float = Field(1.25, ge=1, description="factor on the largest activation seen, before rounding up the range")
 
+def kind() -> hgq_front.Kind:
+    """HGQ2's dense layers."""
+    from nanotrigger.qonnx import costs
+    from nanotrigger.training import hgq_engine as engine
 
-def _learning_rate(params: Params, epoch: int) -> float:
-    period = params.epochs / params.restarts
-    phase = epoch % period / period
-    return params.learning_rate * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * phase)))
+    def save(network, checkpoint, folder):
+        engine.seal(network).save(folder / NETWORK)
+        network.save(folder / EXACT)
 
-
-def _beta(params: Params) -> tuple[float, ...]:
-    first, last = params.beta
-    rise = np.clip((np.arange(params.epochs) - params.warmup) / max(params.epochs - params.warmup - 1, 1), 0, 1)
-    return tuple((first * (last / first) ** rise).tolist())
+    return hgq_front.Kind(engine.DENSE, engine.fixed_point, costs.ebops, save)
 
 
 def train(data, jobs: Sequence[Job]) -> None:
     """Train one walk per seed and give each job the best checkpoint within its EBOPs."""
-    from nanotrigger.progress import Progress
-    from nanotrigger.training import hgq_engine as engine
-    from nanotrigger.training.history import write_history
-    from nanotrigger.training.snapshot import Snapshot
-
-    params = jobs[0].params
-    for key in Params.model_fields:
-        if key != "ebops":
-            same(jobs, key)
-    sizes = layer_sizes(params)
-    first = {job.seed: job for job in reversed(jobs)}
-    seeds = sorted(first)
-    split, val = data.standardised("train"), data.standardised("val")
-
-    def progress(epochs: range) -> Iterable[int]:
-        title = f"training {jobs[0].model}, {len(seeds)} walk(s)"
-        return Progress(epochs, desc=title, initial=epochs.start, total=epochs.stop)
-
-    walked = engine.train_walks(
-        sizes,
-        params.granularity,
-        [engine.Walk(str(first[seed]), seed, _beta(params)) for seed in seeds],
-        split,
-        val,
-        params.batch_size,
-        lambda epoch: _learning_rate(params, epoch),
-        stop_below=0.5 * min(job.params.ebops for job in jobs),
-        progress=progress,
-        snapshot=jobs[0].scratch and Snapshot(jobs[0].scratch / "walks.safetensors"),
-    )
-    seen = np.concatenate([split.x, val.x])
-    fronts = {seed: _front(walk.front, seen, val, params.margin) for seed, walk in zip(seeds, walked, strict=True)}
-    # all are chosen before one is written: a budget that cannot be met leaves no model behind
-    chosen = [_choose(job, fronts[job.seed]) for job in jobs]
-    histories = dict(zip(seeds, (walk.rows() for walk in walked), strict=True))
-    for job, point in zip(jobs, chosen, strict=True):
-        (job.folder / "model").mkdir(parents=True, exist_ok=True)
-        engine.seal(point.network).save(job.folder / NETWORK)
-        point.network.save(job.folder / EXACT)
-        rows = [{"epoch": p.epoch, "ebops": p.ebops, "val_accuracy": p.accuracy} for p in fronts[job.seed]]
-        write_history(job.folder / "model/front.csv", rows)
-        write_history(job.folder / "history.csv", histories[job.seed])
-        print(f"{job}: epoch {point.epoch}, {point.ebops} EBOPs, validation accuracy {point.accuracy:.4f}")
-
-
-@dataclass(frozen=True)
-class _Point:
-    """A checkpoint as an exact network, with the EBOPs of its traced ranges and its accuracy on the validation split."""
-
-    epoch: int
-    ebops: int
-    accuracy: float
-    network: FixedPointNetwork
-
-
-def _front(checkpoints: Sequence[Checkpoint], seen: np.ndarray, val: Split, margin: float) -> list[_Point]:
-    """The checkpoints of a walk with ranges traced on the jets `seen`, cheapest first.
-
-    Those that have lost their input, and are no better than naming the most frequent class, are no models.
-    """
-    from nanotrigger.qonnx import costs
-    from nanotrigger.training.hgq_engine import fixed_point
-
-    points, constant = [], float(np.bincount(val.y).max() / len(val.y))
-    for checkpoint in checkpoints:
-        network = fixed_point(checkpoint.numbers, seen, margin)
-        accuracy = float((network.predict(val.x).argmax(1) == val.y).mean())
-        if accuracy > constant:
-            points.append(_Point(checkpoint.epoch, costs.ebops(network), accuracy, network))
-    return sorted(points, key=lambda point: point.ebops)
-
-
-def _choose(job: Job, front: Sequence[_Point]) -> _Point:
-    """The most accurate point within a job's EBOPs, the cheapest of equals. Raises NanotriggerError where there is none."""
-    within = [point for point in front if point.ebops <= job.params.ebops]
-    if not within:
-        smallest = f"the smallest has {front[0].ebops}" if front else "none is better than a constant answer"
-        raise NanotriggerError(
-            f"{job}: ebops = {job.params.ebops}: no checkpoint is that small; {smallest}. Raise ebops, the last beta "
-            f"({job.params.beta[1]:g}) or epochs."
-        )
-    return max(within, key=lambda point: (point.accuracy, -point.ebops))
+    hgq_front.train(data, jobs, kind())
 
 
 def predict(folder: Path, x: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 MARKERS = "osD^vPX"
 CLASS_NAMES = {"g": "gluon", "q": "quark", "w": "W", "z": "Z", "t": "top"}
-METHOD_NAMES = {"float": "float, 16-bit export", "hawq": "HAWQ", "hgq": "HGQ"}
+METHOD_NAMES = {"float": "float, 16-bit export", "hawq": "HAWQ", "hgq": "HGQ", "hgq_lut": "HGQ-LUT"}
 
 COLUMN = 3.4
 """Width of one column of a journal in inches, at which figures are printed."""

@@ -11,7 +11,7 @@ from alkaid.converter.plugin import ALIRTracerPluginBase
 from alkaid.trace import FVArray, HWConfig
 
 from nanotrigger.errors import ExportError
-from nanotrigger.qonnx.graph import FLOAT_QUANTISERS, QUANTISERS, Graph, where
+from nanotrigger.qonnx.graph import FLOAT_QUANTISERS, QUANTISERS, Graph, reads_table, where
 from nanotrigger.qonnx.movers import MOVERS, split
 from nanotrigger.qonnx.operators import HOST, OPERATORS
 from nanotrigger.qonnx.quantisers import kif, quantise, quantiser
@@ -108,7 +108,8 @@ class QONNXTracer(ALIRTracerPluginBase):
         if self.cut.name != graph.output:
             tail = graph.part(self.cut.name, graph.output).graph.node
             self.notes.append(f"left to the host: {', '.join(node.op_type for node in tail)}")
-        if not any(node.op_type in QUANTISERS and node.input[0] != graph.input for node in graph.nodes):
+        inner = (n for n in graph.nodes if n.op_type in QUANTISERS and n.input[0] != graph.input)
+        if not any(inner) and not any(reads_table(node, graph.constants) for node in graph.nodes):
             raise ExportError("the model has no quantiser behind its input: it is a float model. Quantise it before.")
         return {graph.output: self.cut.value}, [graph.output]
 
@@ -132,7 +133,6 @@ class QONNXTracer(ALIRTracerPluginBase):
         elif node.op_type == "Split":
             values.update(zip(node.output, split(walk, node, operands[0]), strict=True))
         elif node.op_type in OPERATORS:
-            operands = operands[:1] if node.op_type in MOVERS else operands
             values[node.output[0]] = OPERATORS[node.op_type](walk, node, operands)
         else:
             known = ", ".join(sorted({*OPERATORS, *QUANTISERS, "Split", "Shape"}))

@@ -79,15 +79,15 @@ def ebops(network: FixedPointNetwork) -> int:
 
 def weight_bits_histogram(layers: Sequence[Dense]) -> list[dict[str, int]]:
     """Per layer, how many weights have each width (sign included, zero where pruned)."""
-    return [_histogram(_with_sign(layer)[1]) for layer in layers]
+    return [histogram(_with_sign(layer)[1]) for layer in layers]
 
 
 def activation_bits_histogram(layers: Sequence[Dense]) -> list[dict[str, int]]:
     """Per layer, how many of its inputs have each width (sign included, zero where pruned)."""
-    return [_histogram(_with_sign(layer)[0]) for layer in layers]
+    return [histogram(_with_sign(layer)[0]) for layer in layers]
 
 
-def _histogram(bits: np.ndarray) -> dict[str, int]:
+def histogram(bits: np.ndarray) -> dict[str, int]:
     widths, counts = np.unique(bits, return_counts=True)
     return {str(int(w)): int(c) for w, c in zip(widths, counts, strict=True)}
 

@@ -25,11 +25,11 @@ QONNX_DOMAIN = "qonnx.custom_op.general"
 TRACED = "nanotrigger.traced"
 """Metadata key: JSON list of [before, after] tensor names around each clipping whose range was traced on data."""
 
-FLOAT32_BITS = 24
+FLOAT32_BITS, DOUBLE_BITS = 24, 53
 
 
-class _Graph:
-    """Nodes and constants in the order they are added."""
+class GraphWriter:
+    """Nodes and constants of a file in the order they are added."""
 
     def __init__(self):
         self.nodes, self.constants, self.traced = [], [], []
@@ -121,6 +121,32 @@ class _Graph:
         width = max(int(np.ceil(np.log2(reach))) + 1, 2)  # one signed bit is -1 and +1 to QONNX, never zero
         return self.quant(self.constant(f"{name}_float", value), name, grid, width, True, "ROUND")
 
+    def write(self, path: Path, output: str, kind: int, shape: tuple[int, int], metadata: dict[str, str]) -> None:
+        """Write the file, whole or not at all. output, kind: its output and that one's type; shape: features and classes."""
+        model = helper.make_model(
+            helper.make_graph(
+                self.nodes,
+                "nanotrigger",
+                [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, shape[0]])],
+                [helper.make_tensor_value_info(output, kind, [1, shape[1]])],
+                self.constants,
+            ),
+            opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid(QONNX_DOMAIN, 2)],
+            ir_version=10,
+            producer_name="nanotrigger",
+        )
+        helper.set_model_props(model, {**metadata, TRACED: json.dumps(self.traced)})
+        with replace_when_whole(path) as temporary:
+            onnx.save(model, temporary)
+
+    def sum_kind(self, bits: int, layer: int) -> int:
+        """The type in which sums of so many bits are exact. Raises ExportError naming the layer if there is none."""
+        if bits > DOUBLE_BITS:
+            raise ExportError(
+                f"layer {layer}: its sums need {bits} bits; at most {DOUBLE_BITS} can be computed exactly. Use fewer bits."
+            )
+        return TensorProto.DOUBLE if bits > FLOAT32_BITS else TensorProto.FLOAT
+
 
 def _fold_half_steps(network: FixedPointNetwork) -> list[Dense]:
     """Layers whose biases hold half a step of the half-up quantiser that follows."""
@@ -143,7 +169,7 @@ def write_qonnx(network: FixedPointNetwork, path: Path, metadata: dict[str, str]
     Input `x` (1, features) float32: standardised features; output `logits` (1, classes). `metadata` goes into the
     file's properties. Raises ExportError where a number is not exact, or a sum needs more than the 53 bits of a double.
     """
-    graph = _Graph()
+    graph = GraphWriter()
     current = "x"
     layers = _fold_half_steps(network)
     kind = TensorProto.FLOAT
@@ -152,14 +178,8 @@ def write_qonnx(network: FixedPointNetwork, path: Path, metadata: dict[str, str]
         current = graph.quantiser(current, f"{name}_input", layer.input, kind)
         weight = graph.parameter(f"{name}_weight", layer.weight, layer.weight_step, layer.weight_kind)
         bias = graph.parameter(f"{name}_bias", layer.bias, layer.bias_step, layer.bias_kind)
-        bits = layer.sum_bits()
-        if bits > 53:
-            raise ExportError(
-                f"layer {i}: its sums need {bits} bits; at most 53 can be computed exactly. Use fewer bits."
-            )
-        kind = TensorProto.FLOAT
-        if bits > FLOAT32_BITS:
-            kind = TensorProto.DOUBLE
+        kind = graph.sum_kind(layer.sum_bits(), i)
+        if kind == TensorProto.DOUBLE:
             current, weight, bias = (
                 graph.node("Cast", [tensor], f"{tensor}_double", to=kind) for tensor in (current, weight, bias)
             )
@@ -168,19 +188,4 @@ def write_qonnx(network: FixedPointNetwork, path: Path, metadata: dict[str, str]
         current = graph.node("Add", [current, bias], "logits" if last else f"{name}_sum")
         if layer.relu:
             current = graph.node("Relu", [current], f"{name}_relu")
-    features, classes = len(layers[0].weight), layers[-1].weight.shape[1]
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "nanotrigger",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, features])],
-            [helper.make_tensor_value_info(current, kind, [1, classes])],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid(QONNX_DOMAIN, 2)],
-        ir_version=10,
-        producer_name="nanotrigger",
-    )
-    helper.set_model_props(model, {**metadata, TRACED: json.dumps(graph.traced)})
-    with replace_when_whole(path) as temporary:
-        onnx.save(model, temporary)
+    graph.write(path, current, kind, (len(layers[0].weight), layers[-1].weight.shape[1]), metadata)

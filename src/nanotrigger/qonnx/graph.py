@@ -1,6 +1,7 @@
 """A QONNX file as the hardware front end reads it: one input, fixed shapes, no fused biases, quantisers named as such."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,13 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """A node's attributes, text decoded."""
     values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     return {name: v.decode() if isinstance(v, bytes) else v for name, v in values.items()}
+
+
+def reads_table(node: onnx.NodeProto, constants: Collection[str]) -> bool:
+    """Whether a Gather reads a table: its data are constant, and its indices are not."""
+    if node.op_type not in ("Gather", "GatherElements"):
+        return False
+    return node.input[0] in constants and node.input[1] not in constants
 
 
 def where(node: onnx.NodeProto) -> str:

@@ -45,11 +45,14 @@ def cut_tail(graph: "Graph", folder: Path) -> tuple["onnx.ModelProto", list[str]
     """
     import onnx
 
+    from nanotrigger.qonnx.graph import reads_table
     from nanotrigger.qonnx.operators import HOST
 
     makers = {node.output[0]: node for node in graph.nodes}
     left, tensor = [], graph.output
     while (node := makers.get(tensor)) is not None and node.op_type in (*HOST, "Gather"):
+        if reads_table(node, graph.constants):
+            break
         left.append(node.op_type)
         tensor = node.input[0]
     if not left:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+from onnx import helper
 
 from nanotrigger.errors import ExportError
 from nanotrigger.qonnx.graph import attributes, where
@@ -16,6 +17,19 @@ from nanotrigger.qonnx.walk import Operands, Operator, Walk, integers, output_na
 def _kept(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
     x = inputs[0]
     return replace(x, name=output_name(node)) if isinstance(x, Exact) else walk.floating(x, node)
+
+
+def _cast(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
+    """A Cast to whole numbers keeps those; what it would cut off, or wrap around, is refused."""
+    x, kind = inputs[0], helper.tensor_dtype_to_np_dtype(attributes(node)["to"])
+    if isinstance(x, Exact) and kind.kind in "iu":
+        low, high, step = (v * x.scale for v in x.bounds())
+        limits = np.iinfo(kind)
+        if ((step < 1) & (low != high)).any() or (low != np.round(low)).any():
+            raise ExportError(f"{where(node)}: cuts off the fraction of its input; round it with a quantiser before.")
+        if low.min() < limits.min or high.max() > limits.max:
+            raise ExportError(f"{where(node)}: numbers from {low.min():g} to {high.max():g} do not fit into {kind}.")
+    return _kept(walk, node, inputs)
 
 
 def _mover(function: Callable[[Walk, onnx.NodeProto, np.ndarray], np.ndarray]) -> Operator:
@@ -47,9 +61,11 @@ def _unsqueeze(walk: Walk, node: onnx.NodeProto, index: np.ndarray) -> np.ndarra
     return np.expand_dims(index, tuple(integers(walk, node, 1, "axes")))
 
 
+def _expand(walk: Walk, node: onnx.NodeProto, index: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(index, np.broadcast_shapes(index.shape, tuple(integers(walk, node, 1, "shape"))))
+
+
 def _gather(walk: Walk, node: onnx.NodeProto, index: np.ndarray) -> np.ndarray:
-    if not walk.is_constant(node.input[1]):
-        raise ExportError(f"{where(node)}: its indices are not constant.")
     return np.take(index, walk.graph.constants[node.input[1]], attributes(node).get("axis", 0))
 
 
@@ -96,10 +112,11 @@ MOVERS: dict[str, Operator] = {
     "Transpose": _mover(_transpose),
     "Squeeze": _mover(_squeeze),
     "Unsqueeze": _mover(_unsqueeze),
+    "Expand": _mover(_expand),
     "Gather": _mover(_gather),
     "Slice": _mover(_slice),
     "Pad": _mover(_pad),
-    "Cast": _kept,
+    "Cast": _cast,
     "Identity": _kept,
     "Dropout": _kept,
 }

@@ -9,8 +9,9 @@ import onnx
 from nanotrigger.errors import ExportError
 from nanotrigger.qonnx.elementwise import ELEMENTWISE
 from nanotrigger.qonnx.graph import where
+from nanotrigger.qonnx.lookups import LOOKUPS
 from nanotrigger.qonnx.movers import MOVERS, concat
-from nanotrigger.qonnx.products import matmul
+from nanotrigger.qonnx.products import matmul, reduce_sum
 from nanotrigger.qonnx.symbolic import Floating, Tensor
 from nanotrigger.qonnx.walk import Operands, Operator, Walk
 from nanotrigger.qonnx.windows import WINDOWED
@@ -27,7 +28,9 @@ OPERATORS: dict[str, Operator] = {
     **ELEMENTWISE,
     **WINDOWED,
     **MOVERS,
+    **LOOKUPS,
     "MatMul": matmul,
+    "ReduceSum": reduce_sum,
     "Concat": concat,
     **dict.fromkeys(
         ("BatchNormalization", "Sigmoid", "Tanh", "HardSigmoid", "Elu", "Selu", "Softplus", "PRelu", "Exp", "Log", "Sqrt",

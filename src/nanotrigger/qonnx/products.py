@@ -1,4 +1,4 @@
-"""Products of matrices with quantised weights."""
+"""Products of matrices with quantised weights, and sums."""
 
 from dataclasses import replace
 
@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 
 from nanotrigger.errors import ExportError
-from nanotrigger.qonnx.graph import where
+from nanotrigger.qonnx.graph import attributes, where
 from nanotrigger.qonnx.symbolic import Exact, Floating, Tensor, moved, power_of_two
-from nanotrigger.qonnx.walk import FLOAT32_BITS, Operands, Walk, bits, both, output_name, scaled
+from nanotrigger.qonnx.walk import FLOAT32_BITS, Operands, Walk, bits, both, integers, output_name, scaled
 
 
 def matmul(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
@@ -36,7 +36,30 @@ def product_of(walk: Walk, node: onnx.NodeProto, a: Exact, b: Exact) -> Exact:
         )
     value = walk.multiply(left.value, right.value)
     scale = left.scale[..., :1] * right.scale[:1, :]
-    result = scaled(value, scale, node)
+    return _noted(walk, node, scaled(value, scale, node))
+
+
+def reduce_sum(walk: Walk, node: onnx.NodeProto, inputs: Operands) -> Tensor:
+    """A sum along constant axes, the batch's not among them."""
+    x = inputs[0]
+    if isinstance(x, Floating):
+        raise ExportError(f"{where(node)}: reads a floating-point tensor; put a quantiser before it.")
+    given = integers(walk, node, 1, "axes")
+    settings = attributes(node)
+    if not given and settings.get("noop_with_empty_axes", 0):
+        return replace(x, name=output_name(node))
+    axes = tuple(sorted({axis % len(x.shape) for axis in given or range(len(x.shape))}))
+    if axes[0] == 0:
+        raise ExportError(f"{where(node)}: sums over the batch; give the axes behind it.")
+    for axis in axes:
+        x = _common_scale(x, axis, node)
+    keep = bool(settings.get("keepdims", 1))
+    # of equal scales the largest is the one
+    return _noted(walk, node, scaled(np.sum(x.value, axis=axes, keepdims=keep), x.scale.max(axes, keepdims=keep), node))
+
+
+def _noted(walk: Walk, node: onnx.NodeProto, result: Exact) -> Exact:
+    """The sum, with a note where a float32 executor rounds it."""
     if output_name(node) not in walk.graph.doubles and (wide := bits(result)) > FLOAT32_BITS:
         walk.notes.append(
             f"{where(node)}: sums of up to {wide} bits, exact here; a float32 executor rounds above {FLOAT32_BITS}"

@@ -6,6 +6,9 @@ from pathlib import Path
 
 WEIGHTED = ("MatMul", "Gemm", "Conv", "ConvTranspose")
 
+TABLES = ("Gather", "GatherElements")
+"""What reads tables where its data are constant and its indices are not."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -27,7 +30,7 @@ class Architecture:
 
 
 def architecture(path: Path) -> Architecture:
-    """The network of a QONNX file; its layers are its products with constant weights.
+    """The network of a QONNX file; its layers are its products with constant weights, and its tables of constants.
 
     A weight is found behind whatever quantises it: it is the largest constant that its input is computed from.
     """
@@ -54,9 +57,11 @@ def architecture(path: Path) -> Architecture:
 
     layers = []
     for node in graph.node:
-        if node.op_type not in WEIGHTED:
+        if node.op_type not in WEIGHTED + TABLES:
             continue
         fixed = [s for s in map(sources, node.input[:2]) if s and not s & given]
+        if node.op_type in TABLES and (len(fixed) != 1 or sources(node.input[0]) & given):
+            continue  # moves elements
         if fixed:
             shape = max((constants[name] for name in fixed[-1]), key=lambda dims: _size(dims))
             layers.append(Layer(node.op_type, node.name or node.output[0], shape))

@@ -1,7 +1,8 @@
 """Accuracy at equal cost: the front of each method, and where the front of one that searches for it lies below another's.
 
 A method's front at a cost is its most accurate model, on the validation split, of at most that cost; what it is worth is
-its accuracy on the test split, which had no part in choosing it. Costs are EBOPs, counted alike for all methods.
+its accuracy on the test split, which had no part in choosing it. Costs are EBOPs, counted alike for all methods whose
+networks multiply; those of look-up tables are HGQ2's estimate of the same quantity, their LUTs.
 """
 
 import itertools

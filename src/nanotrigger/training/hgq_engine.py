@@ -80,7 +80,7 @@ class Walk:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A point of a walk: epoch, validation accuracy, EBOPs while training, and its numbers by name (see `_numbers`)."""
+    """A point of a walk: epoch, validation accuracy, EBOPs while training, and its numbers by name."""
 
     epoch: int
     accuracy: float
@@ -118,6 +118,19 @@ def _numbers(model: keras.Sequential) -> dict[str, keras.Variable]:
     return found
 
 
+@dataclass(frozen=True)
+class Layers:
+    """What walks train. build(sizes, granularity): a Keras network of HGQ2's layers; numbers(network): what a checkpoint of
+    it consists of, variables by name. name: tells a snapshot's training from another."""
+
+    name: str
+    build: Callable[[Sequence[int], str], keras.Sequential]
+    numbers: Callable[[keras.Sequential], dict[str, keras.Variable]]
+
+
+DENSE = Layers("dense", build, _numbers)
+
+
 def train_walks(
     sizes: Sequence[int],
     granularity: str,
@@ -129,6 +142,7 @@ def train_walks(
     stop_below: float,
     progress: Callable[[range], Iterable[int]] = iter,
     snapshot: Snapshot | None = None,
+    layers: Layers = DENSE,
 ) -> list[Walked]:
     """Train all walks and keep, per walk, the checkpoints that no other beats in both accuracy and EBOPs.
 
@@ -139,16 +153,17 @@ def train_walks(
     states = []
     for walk in walks:
         keras.utils.set_random_seed(walk.seed)
-        model = build(sizes, granularity)
+        model = layers.build(sizes, granularity)
         optimiser = keras.optimizers.Adam()
         optimiser.build(model.trainable_variables)
         groups = (model.trainable_variables, model.non_trainable_variables, optimiser.variables)
         states.append(tuple([v.value for v in group] for group in groups))
     state = jax.tree.map(lambda *a: jnp.stack(a), *states)
-    names, structure = _numbers(model), jax.tree.structure(state)
+    variables = layers.numbers(model)
+    names, structure = list(variables), jax.tree.structure(state)
     batch = min(batch_size, len(train.x))
     steps = len(train.x) // batch
-    compiled = _compiled(model, optimiser)
+    compiled = _compiled(model, optimiser, list(variables.values()))
     data = [jnp.asarray(a) for a in (train.x, train.y.astype(np.int32), val.x, val.y.astype(np.int32))]
 
     epochs = len(walks[0].beta)
@@ -156,7 +171,7 @@ def train_walks(
     walked = [Walked() for _ in walks]
     identity, start = "", 0
     if snapshot:
-        settings = (tuple(sizes), granularity, tuple(walks), batch, tuple(rates), stop_below)
+        settings = (layers.name, tuple(sizes), granularity, tuple(walks), batch, tuple(rates), stop_below)
         identity = fingerprint(settings, [train.x, train.y, val.x, val.y], PACKAGES)
         if saved := snapshot.read(identity):
             leaves = [jnp.asarray(saved[f"state.{i}"]) for i in range(structure.num_leaves)]
@@ -198,18 +213,20 @@ def train_walks(
     return walked
 
 
-def _compiled(model: keras.Sequential, optimiser: keras.optimizers.Optimizer) -> Callable:
+def _compiled(
+    model: keras.Sequential, optimiser: keras.optimizers.Optimizer, numbers: Sequence[keras.Variable]
+) -> Callable:
     """An epoch and its validation of every walk: (state, rows, betas, rate, x, y, x_val, y_val) -> (state, measured, numbers).
 
     state: trainable, other and the optimiser's variables, each with a walk axis; rows (walks, steps, batch): the jets of each
-    step. measured: train loss, validation loss, validation accuracy, EBOPs, each (walks,). numbers: those of `_numbers`.
+    step. measured: train loss, validation loss, validation accuracy, EBOPs, each (walks,). numbers: those variables.
     """
     paths = [v.path for v in model.non_trainable_variables]
     betas = [i for i, path in enumerate(paths) if path.endswith("/beta")]
     counts = [i for i, path in enumerate(paths) if path.endswith("/ebops")]
     rates = [i for i, v in enumerate(optimiser.variables) if "learning_rate" in v.path]
     variables = [*model.trainable_variables, *model.non_trainable_variables]
-    kept = [next(i for i, v in enumerate(variables) if v is wanted) for wanted in _numbers(model).values()]
+    kept = [next(i for i, v in enumerate(variables) if v is wanted) for wanted in numbers]
 
     def cross_entropy(logits, y):
         return -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1).mean()
@@ -278,11 +295,20 @@ def _constant(numbers: dict[str, np.ndarray], name: str, symmetric: bool) -> tup
     """
     value = numbers[name].astype(np.float64)
     bits, integer = (np.rint(np.broadcast_to(numbers[f"{name}_{part}"], value.shape)) for part in ("bits", "integer"))
+    return (
+        on_grid(value, bits, integer, symmetric),
+        np.where(bits > 0, np.exp2(integer - bits), 1.0),
+        np.maximum(bits, 0),
+    )
+
+
+def on_grid(value: np.ndarray, bits: np.ndarray, integer: np.ndarray, symmetric: bool) -> np.ndarray:
+    """Values with so many bits without sign and integer bits among them, as HGQ2 rounds them (and saturates, if symmetric)."""
     step = np.exp2(integer - bits)
     if symmetric:
         reach = np.exp2(integer) - step
         value = np.clip(value, -reach, reach)
-    return np.floor(value / step + 0.5) * step, np.where(bits > 0, step, 1.0), np.maximum(bits, 0)
+    return np.floor(value / step + 0.5) * step
 
 
 def fixed_point(numbers: dict[str, np.ndarray], x: np.ndarray, margin: float) -> FixedPointNetwork:
