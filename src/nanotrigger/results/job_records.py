@@ -78,7 +78,9 @@ def named_list(values: Any) -> dict[str, Any]:
 def run_folder(log: Path, run: str) -> Path:
     """Results of a run, from the path of a job's log: as a module of another workflow it may lie under a prefix."""
     parts = Path(log).parts
-    at = next(i for i, pair in enumerate(itertools.pairwise(parts)) if pair[0] == "logs" and pair[1] in (run, SHARED))
+    pairs = enumerate(itertools.pairwise(parts))
+    # a job that is made again elsewhere has a log elsewhere too
+    at = next((i for i, pair in pairs if pair[0] == "logs" and pair[1] in (run, SHARED)), 0)
     return Path(*parts[:at], "results", run)
 
 
