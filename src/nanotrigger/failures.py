@@ -31,11 +31,14 @@ SPOKEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 KEPT = "Then run the same command again: what is finished is kept."
 
 
-def explained(error: Exception, snakemake: Any, results: Path) -> str | None:
-    """The message of a failed job for its user; None where the program itself is at fault. results: folder of the run."""
+def explained(error: Exception, snakemake: Any, results: Path | None) -> str | None:
+    """The message of a failed job for its user; None where the program itself is at fault.
+
+    results: folder of the run, with the records of what made the job's inputs; None where there are none.
+    """
     if message := storage_message(error, snakemake.output[0]):
         return message
-    damaged = damaged_inputs(snakemake, results)
+    damaged = damaged_inputs(snakemake, results) if results else []
     if not damaged:
         return str(error) if isinstance(error, NanotriggerError) else None
     text = str(error) if isinstance(error, NanotriggerError) else f"{type(error).__name__}: {error}"

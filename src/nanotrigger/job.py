@@ -37,7 +37,8 @@ def job(snakemake: Any) -> Iterator[Plan]:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
     log = Path(snakemake.log[0])
-    results = run_folder(log, snakemake.config["run"]["name"])
+    # a job that is replayed works in a folder of its own and leaves no record
+    results = None if hasattr(snakemake, "replayed") else run_folder(log, snakemake.config["run"]["name"])
     name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
     started, terminal = time.monotonic(), os.dup(2)
     message: str | None = None
@@ -47,7 +48,7 @@ def job(snakemake: Any) -> Iterator[Plan]:
             plan = make_plan(load_config(snakemake.config))
             if plan.config.run.device != "auto":
                 os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
-            record = None if hasattr(snakemake, "replayed") else JobRecord(snakemake, results)
+            record = results and JobRecord(snakemake, results)
             yield plan
             if record:
                 record.write()
