@@ -3,7 +3,13 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config/config.yaml"
+# the working folder's own, or that of this workflow
+CONFIG = "config/config.yaml"
+if not os.path.exists(CONFIG):
+    CONFIG = os.path.join(workflow.basedir, CONFIG)
+
+
+configfile: CONFIG
 
 
 include: "workflow/rules/common.smk"
@@ -27,7 +33,7 @@ include: "workflow/rules/provenance.smk"
 
 for rules_file in PLAN.config.custom_rules:
 
-    include: rules_file
+    include: os.path.abspath(rules_file)
 
 
 rule all:
@@ -37,13 +43,24 @@ rule all:
 
 
 onstart:
+    note_locks(getattr(workflow.persistence, "_lockfile", {}).values())
     for unfinished in ("tables/hardware_unfinished.csv", "report_unfinished.html"):
-        Path(RESULTS, unfinished).unlink(missing_ok=True)
+        try:
+            Path(RESULTS, unfinished).unlink(missing_ok=True)
+        except OSError as error:
+            raise WorkflowError(
+                storage_message(error, RESULTS) or str(error)
+            ) from None
 
 
 onerror:
-    if table := write_unfinished(
-        PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED
-    ):
-        print(f"Designs so far, and what failed in the others: {table}")
-    print(f"Report of what there is: {report_unfinished()}")
+    with told_if_not_written(RESULTS):
+        if table := write_unfinished(
+            PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED
+        ):
+            print(f"Designs so far, and what failed in the others: {table}")
+        print(f"Report of what there is: {report_unfinished()}")
+    for log in killed(Path("logs", RUN.name), STARTED):
+        print(
+            f"Killed, or still running: the end of its log:\n{end_of(log, 15)}\n(log: {log})"
+        )

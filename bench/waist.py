@@ -60,7 +60,6 @@ def _from_keras(model: Model, folder: Path, params: Any, values: Any) -> None:
     """Write the project of alkaid's own Keras front end, with the port of the QONNX file."""
     os.environ["KERAS_BACKEND"] = "jax"
     import hgq  # noqa: F401  its layers and their plug-in for alkaid
-    import keras
     from alkaid.codegen import RTLModel
     from alkaid.converter import trace_model
     from alkaid.trace import FVArray, HWConfig, trace
@@ -70,10 +69,11 @@ def _from_keras(model: Model, folder: Path, params: Any, values: Any) -> None:
     from nanotrigger.qonnx.adder_graph import input_port
     from nanotrigger.qonnx.execute import load_model
     from nanotrigger.qonnx.graph import Graph
+    from nanotrigger.training.keras_file import load_network
 
     folder.mkdir()
     method.export(model.folder, "keras", folder / "export.keras", {})
-    network = keras.models.load_model(folder / "export.keras", compile=False)
+    network = load_network(folder / "export.keras")
     if params.overflow == "wrap":
         for layer in network.layers[1:]:
             # the export saturates, as the file's executors do; HGQ2 fixes the mode when a quantiser is made

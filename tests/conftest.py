@@ -17,6 +17,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
+# the smallest configuration that is valid
+BASE_RUN = {
+    "run": {"name": "r", "dataset": "d", "models": ["m"]},
+    "datasets": {"d": {"source": "pythia", "jets": 1000}},
+    "models": {"m": {"method": "float"}},
+}
+
+
 @pytest.fixture(scope="session")
 def toy():
     """A dataset of five overlapping clusters in sixteen dimensions, for what does not depend on physics."""
@@ -79,6 +87,14 @@ class Checkout:
         done = self.snakemake("-n", "--quiet", "rules", "--summary", *arguments, overlay=overlay)
         assert done.returncode == 0, done.stdout
         return done.stdout
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory):
+    """Folder of the small study of tests/faults, finished without a fault; not to be changed."""
+    from study import finished
+
+    return finished(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

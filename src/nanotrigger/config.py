@@ -5,15 +5,25 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.errors import ConfigError
 from nanotrigger.flows.base import load_flow
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import StrictModel, suggestion
+from nanotrigger.redaction import redacted, redacted_data
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 """Names become folders and wildcards: letters, digits and underscores."""
@@ -229,7 +239,41 @@ class Config(StrictModel):
     models: dict[Name, dict[str, Any]] = Field(description="definitions of models")
     flows: dict[Name, dict[str, Any]] = Field(default_factory=dict, description="definitions of hardware flows")
     tables: dict[str, PaperTable] = Field(default_factory=dict, description="changes to how papers' tables are filled")
-    custom_rules: tuple[str, ...] = Field((), description="a user's own .smk files, included after the rules")
+    custom_rules: tuple[str, ...] = Field(
+        (), description="a user's own .smk files, from the working folder, included after the rules (docs/extending.md)"
+    )
+
+    @field_validator("custom_rules")
+    @classmethod
+    def _are_there(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        for file in files:
+            if not _is_file(file):
+                raise ValueError(f"'{file}' is not a file in {Path.cwd()}")
+        return files
+
+    def public(self) -> dict[str, Any]:
+        """The configuration as plain data without its secrets: what may be written beside the results.
+
+        Left out are keys that a module's Params declare as SecretStr; addresses lose user and password.
+        """
+        content = self.model_dump(mode="json")
+        for group, module in (("models", model_module), ("flows", flow_module)):
+            for name, stanza in content[group].items():
+                fields = module(name, stanza).Params.model_fields
+                hidden = {key for key, field in fields.items() if _is_secret(field.annotation)}
+                content[group][name] = {key: value for key, value in stanza.items() if key not in hidden}
+        return redacted_data(content)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except ValueError:  # a null character
+        return False
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or SecretStr in get_args(annotation)
 
 
 def _path(parts: tuple[str | int, ...]) -> str:
@@ -243,24 +287,71 @@ def shown(value: Any) -> str:
     return str(value) if re.fullmatch(r"[\w.+,\[\] -]+", str(value)) else repr(value)
 
 
+def _inner(annotation: Any, key: str | int) -> Any:
+    """What stands under a key of a value of that type; None where that is not known."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if isinstance(annotation, type) and issubclass(annotation, StrictModel):
+        field = annotation.model_fields.get(str(key))
+        return field and field.annotation
+    kind, inside = get_origin(annotation), get_args(annotation)
+    if kind is dict:
+        return inside[1]
+    if kind in (tuple, list):
+        return inside[0]
+    for option in inside:  # a union: pydantic puts the tag of the one that was meant into the path
+        source = (
+            option.model_fields.get("source") if isinstance(option, type) and hasattr(option, "model_fields") else None
+        )
+        if source and key in get_args(source.annotation):
+            return option
+    return next((found for option in inside if (found := _inner(option, key))), None)
+
+
+def _place(model: type[StrictModel] | None, path: tuple[str | int, ...]) -> tuple[list[str], Any]:
+    """Keys that are known where a path ends, and the field there; none where the model does not say."""
+    annotation: Any = model
+    for key in path[:-1]:
+        annotation = _inner(annotation, key)
+    if isinstance(annotation, type) and issubclass(annotation, StrictModel) and path:
+        return list(annotation.model_fields), annotation.model_fields.get(str(path[-1]))
+    return [], None
+
+
 def _message(error: ValidationError, prefix: str, model: type[StrictModel] | None) -> str:
-    """One line per problem: the key, what is wrong with it, and the nearest known key where there is one."""
+    """One line per problem: the key, what is wrong with it, and the nearest known key or what the key is."""
     lines = []
     for problem in error.errors():
         where = ".".join(filter(None, (prefix, _path(problem["loc"]))))
+        known, field = _place(model, problem["loc"])
+        meaning = f" ({field.description})" if field and field.description else ""
         if problem["type"] == "extra_forbidden":
-            key = str(problem["loc"][-1])
-            known = list(model.model_fields) if model and len(problem["loc"]) == 1 else []
-            close = difflib.get_close_matches(key, known, 1)
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, 1)
             hint = f" Did you mean {close[0]}?" if close else f" Known: {', '.join(known)}." if known else ""
             lines.append(f"config: {where}: unknown key.{hint}")
         elif problem["type"] == "missing":
-            lines.append(f"config: {where}: is missing.")
+            short = " (the list needs more values)" if isinstance(problem["loc"][-1], int) else ""
+            lines.append(f"config: {where}: is missing{meaning or short}.")
+        elif problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            lines.append(f"config: {where}.source: must be pythia or download.")
         else:
             value = problem["input"] if not isinstance(problem["input"], Mapping) else None
-            given = f" = {value!r}" if value is not None else ""
-            lines.append(f"config: {where}{given}: {problem['msg'].removeprefix('Value error, ')}.")
-    return "\n".join(lines)
+            secret = field and _is_secret(field.annotation)
+            given = f" = {value!r}" if value is not None and not secret else ""
+            text = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"config: {where}{given}: {text}{meaning if problem['type'] != 'value_error' else ''}.")
+    return redacted("\n".join(lines))
+
+
+def laid_over(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration in a file with `content` laid over it, as Snakemake does with several files."""
+    import yaml
+
+    def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+        both = {key for key in over if isinstance(under.get(key), Mapping) and isinstance(over[key], Mapping)}
+        return {**under, **over, **{key: merge(under[key], over[key]) for key in both}}
+
+    return merge(yaml.safe_load(path.read_text()), content)
 
 
 def validate(model: type[StrictModel], content: Mapping[str, Any], prefix: str = "") -> Any:

@@ -1,8 +1,13 @@
 """The errors that a user can meet: one message each, which names the key, file or model and the remedy."""
 
+from nanotrigger.redaction import redacted
+
 
 class NanotriggerError(Exception):
-    """Base of every error whose message is meant for the user; shown without a traceback."""
+    """Base of every error whose message is meant for the user; shown without a traceback, and without secrets."""
+
+    def __str__(self) -> str:
+        return redacted(super().__str__())
 
 
 class ConfigError(NanotriggerError):

@@ -1,16 +1,27 @@
 """A job of the DAG: its log, its errors, its plan and its record. Scripts stay glue."""
 
+import hashlib
 import os
 import sys
+import time
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nanotrigger.config import load_config
-from nanotrigger.errors import NanotriggerError
+from nanotrigger.failures import explained
+from nanotrigger.leash import leashed
+from nanotrigger.logs import ENDED, MARK, end_of
 from nanotrigger.plan import Plan, make_plan
-from nanotrigger.results.job_records import JobRecord
+from nanotrigger.progress import duration, told
+from nanotrigger.redaction import redact_file, redacted
+from nanotrigger.results.job_records import JobRecord, run_folder
+from nanotrigger.running import FOLDER, exclusive, run_file
+
+LINES = 15
+"""Of a failed job's log, shown in the terminal."""
 
 
 @contextmanager
@@ -19,24 +30,68 @@ def job(snakemake: Any) -> Iterator[Plan]:
 
     Libraries use as many threads as the rule has: jobs that share cores slow each other down many times over, and sums
     of another number of threads are other numbers. An error meant for the user ends the job with its message alone; any
-    other keeps its traceback. What the job read and wrote is recorded when it ends well.
+    other keeps its traceback. The terminal hears every minute how far a long job is, and the end of the log of one that
+    fails; no secret of the environment stays in the log. What the job read and wrote is recorded when it ends well. A job ends
+    with its run, what it starts ends with it, and no other process does the same job meanwhile.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
     log = Path(snakemake.log[0])
+    results = run_folder(log, snakemake.config["run"]["name"])
+    name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
+    started, terminal = time.monotonic(), os.dup(2)
+    message: str | None = None
+    try:
+        _log_to(log)
+        with leashed(run_file()), _alone(snakemake), told(name, str(log), terminal):
+            plan = make_plan(load_config(snakemake.config))
+            if plan.config.run.device != "auto":
+                os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
+            record = None if hasattr(snakemake, "replayed") else JobRecord(snakemake, results)
+            yield plan
+            if record:
+                record.write()
+        print(f"{ENDED}{duration(time.monotonic() - started)}", file=sys.stderr)
+    except Exception as error:
+        explanation = explained(error, snakemake, results)
+        message = traceback.format_exc() if explanation is None else f"{MARK}{explanation}\n"
+    finally:
+        _end_log(log, message)
+    if message is not None:
+        said = end_of(log, LINES)
+        if message.rstrip().rpartition("\n")[2] not in said:  # the log could not be written
+            said = f"{said}\n{redacted(message.rstrip())}"
+        os.write(terminal, f"{name} failed; the end of its log:\n{said}\n(log: {log})\n".encode())
+        raise SystemExit(1)
+
+
+def _log_to(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     # the descriptors, so that what libraries and programs print is kept as well
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    try:
-        plan = make_plan(load_config(snakemake.config))
-        if plan.config.run.device != "auto":
-            os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
-        record = None if hasattr(snakemake, "replayed") else JobRecord(snakemake, Path("results", plan.config.run.name))
-        yield plan
-        if record:
-            record.write()
-    except NanotriggerError as error:
-        print(f"nanotrigger: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    os.close(descriptor)
+
+
+def _end_log(log: Path, message: str | None) -> None:
+    """Write the last message of a job and take secrets out of its log, as far as a full disk lets one."""
+    for write in (
+        sys.stdout.flush,
+        lambda: sys.stderr.write(message or ""),
+        sys.stderr.flush,
+        lambda: redact_file(log),
+    ):
+        with suppress(OSError):
+            write()
+
+
+@contextmanager
+def _alone(snakemake: Any) -> Iterator[None]:
+    """Keep others off the same job: one that a killed run left behind on another machine would write the same files."""
+    if hasattr(snakemake, "replayed"):
+        yield  # it works in a folder of its own
+        return
+    name = hashlib.sha256("\0".join(map(str, snakemake.output)).encode()).hexdigest()[:24]
+    with exclusive(FOLDER / "jobs" / name, snakemake.output[0], "makes this"):
+        yield

@@ -32,6 +32,16 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
 
 
+def import_module(name: str, package: str) -> ModuleType:
+    """The module of that name in `package`, or of a dotted path; those in the working folder need not be installed."""
+    if "." not in name:
+        return importlib.import_module(f"{package}.{name}")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return importlib.import_module(name)
+
+
 def load_module(name: str, package: str, kind: str, contract: tuple[str, ...]) -> ModuleType:
     """Import a method or flow: a name in `package`, or a dotted path to a module of the user's own.
 
@@ -43,14 +53,14 @@ def load_module(name: str, package: str, kind: str, contract: tuple[str, ...]) -
                 f"{kind} '{name}' does not exist. {suggestion(name, discover(package))} "
                 "A module of your own is named by its dotted path."
             )
-        return importlib.import_module(f"{package}.{name}")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+        return import_module(name, package)
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigError(f"{kind} {name!r} is no dotted path of a module, as my_folder.my_{kind}.")
     try:
-        module = importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigError(f"{kind} '{name}' cannot be imported ({error}). Is its folder on PYTHONPATH?") from None
+        module = import_module(name, package)
+    except Exception as error:  # a module of the user's own may raise anything
+        what = error if isinstance(error, ImportError) else repr(error)
+        raise ConfigError(f"{kind} '{name}' cannot be imported ({what}). Is its folder on PYTHONPATH?") from None
     missing = [part for part in contract if not hasattr(module, part)]
     if missing:
         raise ConfigError(f"{kind} '{name}' ({module.__file__}) lacks {', '.join(missing)}; see {package}.base.")

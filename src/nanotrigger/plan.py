@@ -1,6 +1,7 @@
 """From a configuration to what a run builds: models, replicas, and the pairs of model and flow. No Snakemake here."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,8 +13,9 @@ from typing import Any
 from nanotrigger.config import Config, ModelStanza, flow_module, model_module, shown, validate
 from nanotrigger.errors import ConfigError
 from nanotrigger.flows.base import refusal
-from nanotrigger.methods.base import Job, TrainingParams
+from nanotrigger.methods.base import Job, TrainingParams, layer_sizes
 from nanotrigger.modules import StrictModel, suggestion
+from nanotrigger.training.parts import useful_threads
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,13 @@ class Stanza:
     def gpus(self) -> int:
         """GPUs that a job asks a cluster for, where the run's device is one: those of the batched engine."""
         return int(issubclass(self.module.Params, TrainingParams))
+
+    def threads(self, chunk: int, seeds: int) -> int:
+        """Threads that the job of a chunk, with so many seeds, can keep busy."""
+        if not issubclass(self.module.Params, TrainingParams):
+            return 1
+        params = self.models[0].params
+        return useful_threads(len(self.chunks[chunk]) * seeds, params.batch_size, max(layer_sizes(params)))
 
     def keys(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
         """The different values that its models have for those keys, as plain data."""
@@ -155,6 +164,18 @@ def point_name(stanza: str, values: tuple[Any, ...]) -> str:
     return "_".join([stanza, *("-".join(map(str, v)) if isinstance(v, list | tuple) else str(v) for v in values)])
 
 
+MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
+"""Names of models become folders and wildcards, and stand in scripts."""
+
+
+def _check_name(name: str, where: str) -> None:
+    if not MODEL_NAME.fullmatch(name) or len(name) > 200:
+        raise ConfigError(
+            f"config: {where}: a point would be named {shown(name[:210])}, which is no name of a folder here: letters, digits "
+            "and _ . + - alone, 200 at most. Sweep over other values, or write a stanza for each."
+        )
+
+
 def sweep_values(given: Any) -> list[Any]:
     """Values of a key of a sweep: a list, or `{product: [...]}`, all combinations of a list of lists. Empty if neither."""
     if isinstance(given, Mapping) and list(given) == ["product"]:
@@ -199,6 +220,7 @@ def _stanza(name: str, content: Mapping[str, Any]) -> Stanza:
     for values in itertools.product(*sweep.values()):
         point = dict(zip(sweep, values, strict=True))
         label = prefix + "".join(f" (sweep {k}={shown(v)})" for k, v in point.items())
+        _check_name(point_name(name, values), f"{prefix}.sweep")
         models.append(Model(point_name(name, values), name, validate(module.Params, {**keys, **point}, label)))
     built = _built(prefix, general.build, [model.name for model in models])
     return Stanza(name, module, tuple(models), built, general.models_per_job)

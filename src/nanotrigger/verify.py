@@ -134,10 +134,12 @@ def _first_difference(table: Path, again: Path) -> str | None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m nanotrigger.verify", description=__doc__.splitlines()[0])
-    parser.add_argument("run", help="name of a finished run, in the folder that holds results/")
+    parser.add_argument(
+        "run", help="name of a finished run, in the folder that holds results/, or the path of its folder"
+    )
     parser.add_argument("--files-only", action="store_true", help="do not make the tables again")
     given = parser.parse_args(arguments)
-    results = Path("results") / given.run
+    results = Path(given.run) if "/" in given.run else Path("results") / given.run
     try:
         verdict = verify(results, tables=not given.files_only)
     except NanotriggerError as error:

@@ -144,7 +144,9 @@ def test_the_run_verifies_and_knows_its_origins(finished):
     assert data["stanza"]["jets"] == 750 and "make_dataset" in data["jobs"] and "generate_jets/w/0" in data["jobs"]
     design = stated["results"]["hardware/hgq_1000000/seed3/rtl"]
     assert design["stanza"]["flow"] == "nanotrigger.flows.rtl" and design["seed"] == 3 and design["version"]
-    assert {"train/hgq", "synthesize/hgq_1000000/3/rtl"} <= set(design["jobs"]) and "train/hawq" not in design["jobs"]
+    assert {"train/hgq/0", "synthesize/hgq_1000000/3/rtl"} <= set(design["jobs"]) and "train/hawq/0" not in design[
+        "jobs"
+    ]
     assert all(entry["job"] and entry["part_of_run"] for entry in stated["files"].values()), "nothing of unknown origin"
     rows = {(row["model"], row.get("flow")): row["from"] for row in stated["tables"]["tables/summary.csv"]}
     assert rows["linear", "rtl"] == ["models/linear/seed3", "hardware/linear/seed3/rtl"]
@@ -200,7 +202,7 @@ def test_a_mismatch_fails_the_run(finished):
 
     path = finished.folder / "results/small/models/linear/seed3/predictions.npy"
     before = path.read_bytes()
-    altered = np.load(path)
+    altered = np.load(path, allow_pickle=False)
     altered[17, 3] += 2.0**-20
     np.save(path, altered)
     try:

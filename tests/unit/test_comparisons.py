@@ -96,7 +96,7 @@ def test_figures_are_those_of_the_outputs(run):
     accuracies, comparisons = (t.set_index("model") for t in tables(run))
     means = {}
     for name in ACCURACY:
-        files = [np.load(run.folder / f"models/{name}/seed{s}/outputs.npy") for s in SEEDS]
+        files = [np.load(run.folder / f"models/{name}/seed{s}/outputs.npy", allow_pickle=False) for s in SEEDS]
         means[name] = np.mean([(f.argmax(1) == run.labels[name]).mean() for f in files])
     for name, row in accuracies.iterrows():
         assert row.accuracy == pytest.approx(means[name]) and row.accuracy_low < row.accuracy < row.accuracy_high
@@ -127,7 +127,7 @@ def test_a_run_without_labels_has_empty_tables(run):
 
 def test_outputs_of_other_jets_are_refused(run):
     path = run.folder / "models/weak/seed4/outputs.npy"
-    np.save(path, np.load(path)[:-1])
+    np.save(path, np.load(path, allow_pickle=False)[:-1])
     with pytest.raises(NanotriggerError, match=r"weak/seed4/outputs\.npy: 399 outputs, but 400 labels"):
         tables(run)
 

@@ -1,6 +1,7 @@
 """Valid configurations, mutated at random: each is either valid still or refused with one message that names the key."""
 
 import copy
+import re
 import time
 
 import yaml
@@ -15,6 +16,13 @@ from nanotrigger.plan import make_plan
 BASE = read_yaml("config/config.yaml")
 CONFIGS = [BASE, merged(BASE, read_yaml("config/quickstart.yaml"))]
 LIMIT_S = 2.0
+
+SUGGESTION = re.compile(
+    r"Did you mean|Known:|should|must|is missing \(|it names the module|no dotted path|is not a file|holds a value twice"
+    r"|[Gg]ive |Write |Sweep over|Name |Rename|Ask for|Raise|Lower|[Tt]ake |need|no point is named|is no |is not |fits|exceed"
+    r"|\([^()]{10,}.*\)\.$"
+)
+"""What a message offers beside naming the key: the nearest name, what the value is to be, or what to do."""
 
 scalars = st.one_of(
     st.none(),
@@ -108,6 +116,7 @@ def test_a_mutated_configuration_is_valid_or_refused(case):
             assert key.startswith((*map(shown, case.config), "run", "datasets", "models", "flows", "custom_rules")), (
                 message
             )
+            assert SUGGESTION.search(line), line
     else:
         assert plan.models
         yaml.safe_dump(plan.config.model_dump(mode="json"))

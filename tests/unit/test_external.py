@@ -27,7 +27,7 @@ def prepared(path, folder, **keys):
     external._make_vectors(None, [job], {}, folder / "vectors.npz")
     external.train(None, [job])
     costs = external.export(job.folder, "qonnx", folder / "model.onnx", {"model": "m"})
-    with np.load(folder / "vectors.npz") as file:
+    with np.load(folder / "vectors.npz", allow_pickle=False) as file:
         return job, file["x"], folder / "model.onnx", costs
 
 

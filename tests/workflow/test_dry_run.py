@@ -72,30 +72,6 @@ def test_named_targets(checkout, target):
     assert job_counts(done.stdout)[target] == 1
 
 
-def test_slurm_profile_plans(checkout):
-    done = checkout.snakemake("-n", "--profile", "profiles/slurm", overlay=QUICKSTART)
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.parametrize("device, gpus", [("auto", 0), ("cuda:1", 1)])
-def test_a_gpu_is_asked_of_a_cluster_for_what_trains_on_it(device, gpus, checkout):
-    """Not for HAWQ's allocation, which is a programme over integers, nor for HGQ2, which has an engine of its own."""
-    jobs = {"train float": gpus, "train hawq": gpus, "train hgq": 0, "prepare hawq teacher.safetensors": gpus}
-    jobs["prepare hawq allocation.json"] = 0
-    rules = """
-from types import SimpleNamespace
-for job in {jobs}:
-    name, *values = job.split()
-    wildcards = SimpleNamespace(**dict(zip(("stanza", "artifact"), values)))
-    print("asks:", job, getattr(rules, name).rule.resources["gpu"]._evaluator(wildcards))
-"""
-    (checkout.folder / "mine.smk").write_text(rules.format(jobs=list(jobs)))
-    overlay = merged(QUICKSTART, {"run": {"device": device}, "custom_rules": [str(checkout.folder / "mine.smk")]})
-    done = checkout.snakemake("-n", "models", overlay=overlay)
-    assert done.returncode == 0, done.stdout
-    assert re.findall(r"^asks: (.*)", done.stdout, re.M) == [f"{job} {count}" for job, count in jobs.items()]
-
-
 @pytest.mark.parametrize(
     "overlay, message",
     [

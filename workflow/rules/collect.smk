@@ -11,7 +11,9 @@ from nanotrigger.results.published import published_table
 
 try:
     if RUN.compare:
-        check_rules(PLAN, published_table(Path("resources/published_results.csv")))
+        check_rules(
+            PLAN, published_table(Path(shipped("resources/published_results.csv")))
+        )
     check_tables(PLAN)
 except NanotriggerError as error:
     raise WorkflowError(str(error)) from None
@@ -76,7 +78,7 @@ rule compare_models:
         mem_mb=memory(2000),
         runtime=30,
     message:
-        "Comparing the models of {RUN.name} jet by jet"
+        f"Comparing the models of {RUN.name} jet by jet"
     script:
         "../scripts/compare_models.py"
 
@@ -106,7 +108,7 @@ rule compare_fronts:
         mem_mb=memory(2000),
         runtime=30,
     message:
-        "Comparing the methods of {RUN.name} at equal cost"
+        f"Comparing the methods of {RUN.name} at equal cost"
     script:
         "../scripts/compare_fronts.py"
 
@@ -117,7 +119,7 @@ rule collect:
         metrics=over_models("metrics.json"),
         manifests=over_models("manifest.json"),
         records=over_designs("record.json"),
-        published="resources/published_results.csv",
+        published=shipped("resources/published_results.csv"),
         code=sources(
             "results/tables.py",
             "results/published.py",
@@ -141,7 +143,7 @@ rule collect:
         dataset=DATA_STANZA.model_dump(mode="json") if DATA_STANZA else None,
         compare=[rule.model_dump(mode="json") for rule in RUN.compare],
     message:
-        "Collecting the tables of {RUN.name}"
+        f"Collecting the tables of {RUN.name}"
     script:
         "../scripts/collect.py"
 
@@ -158,7 +160,7 @@ rule collect_sweeps:
         mem_mb=memory(1000),
         runtime=5,
     message:
-        "Collecting the points of the sweeps of {RUN.name}"
+        f"Collecting the points of the sweeps of {RUN.name}"
     script:
         "../scripts/collect_sweeps.py"
 
@@ -175,7 +177,7 @@ rule describe_jets:
         mem_mb=memory(2000),
         runtime=5,
     message:
-        "Describing the jets of {RUN.dataset}"
+        f"Describing the jets of {RUN.dataset}"
     script:
         "../scripts/describe_jets.py"
 
@@ -198,7 +200,7 @@ rule check_results:
         mem_mb=memory(500),
         runtime=5,
     message:
-        "Checking the results of {RUN.name}"
+        f"Checking the results of {RUN.name}"
     script:
         "../scripts/check_results.py"
 
@@ -212,8 +214,8 @@ rule dump_config:
         mem_mb=memory(500),
         runtime=5,
     params:
-        config=PLAN.config.model_dump(mode="json"),
+        config=PLAN.config.public(),
     message:
-        "Writing the configuration of {RUN.name}"
+        f"Writing the configuration of {RUN.name}"
     script:
         "../scripts/dump_config.py"

@@ -1,24 +1,50 @@
 """What all rules share: the validated plan, and where things lie."""
 
+import math
 import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from nanotrigger.config import load_config
+import nanotrigger
+from nanotrigger.config import laid_over, load_config
 from nanotrigger.data.sources import published_files
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.failures import storage_message, told_if_not_written
 from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
+from nanotrigger.logs import end_of, killed
 from nanotrigger.plan import make_plan
+from nanotrigger.place import check_place, places
 from nanotrigger.report.unfinished import write_unfinished_report
 from nanotrigger.results.ablation import compared
 from nanotrigger.results.unfinished import write_unfinished
+from nanotrigger.running import begin, note_locks
 from nanotrigger.tools.run import missing
 
-DATASETS_TABLE = "config/datasets.csv"
+SOURCES = Path(nanotrigger.__file__).parent
+MODULE = not workflow.modifier.is_main_snakefile()
+if MODULE:
+    # what another workflow gives is laid over the configuration here, as a file of one's own is
+    config = laid_over(SOURCES.parents[1] / "config/config.yaml", config)
+
+
+def shipped(path: str) -> str:
+    """A table that comes with the workflow: the working folder's own where it has one."""
+    if MODULE:
+        # absolute: a module's prefix is for what it makes
+        return str(
+            Path(path if Path(path).exists() else SOURCES.parents[1] / path).resolve()
+        )
+    return path if Path(path).exists() else str(SOURCES.parents[1] / path)
+
+
+DATASETS_TABLE = shipped("config/datasets.csv")
 
 try:
+    if workflow.is_main_process:
+        begin()
+    check_place([*places(), workflow.modifier.path_modifier.prefix or ""])
     PLAN = make_plan(load_config(config))
     DATA_STANZA = PLAN.config.datasets.get(PLAN.config.run.dataset)
     PUBLISHED, PUBLISHED_FILES = published_files(DATA_STANZA, Path(DATASETS_TABLE))
@@ -42,7 +68,8 @@ STARTED = time.time()
 RESULTS = f"results/{RUN.name}"
 DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
 LABELS = ("g", "q", "w", "z", "t")
-SOURCES = Path(workflow.basedir) / "src/nanotrigger"
+# what custom rules make beside: part of `rule all` and of the provenance
+OWN_OUTPUTS = []
 FIGURES = discover("nanotrigger.plots")
 ROLES = {
     role
@@ -131,8 +158,14 @@ def method_sources(wildcards):
 
 
 def gpus(wildcards) -> int:
-    """What a training asks a cluster for; with `auto` it takes a GPU only where it happens to find one."""
-    return PLAN.stanzas[wildcards.stanza].gpus if RUN.device.startswith("cuda") else 0
+    """How many GPUs a training takes."""
+    return PLAN.stanzas[wildcards.stanza].gpus
+
+
+def asked_of_cluster(gpu) -> dict:
+    """The resource `gpu` where the config wants one; with `auto` a training takes what it happens to find, and no rule
+    has the resource at all, since some executors take one of zero for a wish."""
+    return {"gpu": gpu} if RUN.device.startswith("cuda") else {}
 
 
 def trained(wildcards):
@@ -158,9 +191,16 @@ def flow_params(wildcards):
     return PLAN.flows[wildcards.flow].params.model_dump(mode="json")
 
 
-def memory(megabytes: int):
-    """Memory of a job in MB: that and more with every retry, for a job may have failed for want of it."""
-    return lambda wildcards, attempt: megabytes * attempt
+def memory(megabytes):
+    """Memory of a job in MB: that, a number or a function of the wildcards, and more with every retry, for a job may have
+    failed for want of it; and what the two Snakemakes need that a cluster starts around a job (0.3 GB each).
+    """
+
+    def asked(wildcards, attempt) -> int:
+        own = megabytes(wildcards) if callable(megabytes) else megabytes
+        return own * attempt + 800
+
+    return asked
 
 
 def licence(name: str):
@@ -172,6 +212,40 @@ def licence(name: str):
         return int(licences is not None and name in licences(flow.params))
 
     return taken
+
+
+def takes_licence(wildcards) -> bool:
+    """Whether a design's synthesis takes a vendor's licence."""
+    return any(licence(name)(wildcards) for name in LICENCES)
+
+
+def before_synthesis(wildcards) -> str:
+    """Group of what leads to a design's synthesis.
+
+    Jobs of one group are one job to a cluster: it fails as a whole, and all that it made is made again. So each design
+    is a group of its own, and where its synthesis may take hours of a licence, what comes before and after is apart.
+    """
+    return "project" if takes_licence(wildcards) else "design"
+
+
+def with_synthesis(wildcards) -> str | None:
+    """Group of a design's synthesis; none where it takes a licence, which nothing else should hold."""
+    return None if takes_licence(wildcards) else "design"
+
+
+def after_synthesis(wildcards) -> str:
+    """Group of what follows a design's synthesis."""
+    return "record" if takes_licence(wildcards) else "design"
+
+
+def tool_minutes(runs: int):
+    """Time for so many runs of a flow's tools, each of which is stopped at the stanza's limit, and for what is around."""
+
+    def minutes(wildcards) -> int:
+        limit = getattr(PLAN.flows[wildcards.flow].params, "timeout_s", 7200)
+        return 15 + runs * math.ceil(limit / 60)
+
+    return minutes
 
 
 def over_models(name: str) -> list[str]:
@@ -202,7 +276,7 @@ def reported() -> list[str]:
 
 
 def run_outputs() -> list[str]:
-    return [*reported(), f"{RESULTS}/report.html"]
+    return [*reported(), *OWN_OUTPUTS, f"{RESULTS}/report.html"]
 
 
 def final_outputs() -> list[str]:

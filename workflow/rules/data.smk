@@ -17,8 +17,10 @@ rule generate_jets:
     benchmark:
         benchmarks("generate_jets", "label", "chunk")
     resources:
-        mem_mb=lambda wildcards: 1000
-        + DATA_STANZA.jets_per_job * DATA_STANZA.particles // 4000,
+        mem_mb=memory(
+            lambda wildcards: 1000
+            + DATA_STANZA.jets_per_job * DATA_STANZA.particles // 4000
+        ),
         runtime=lambda wildcards: 30 + DATA_STANZA.jets_per_job // 1000,
     params:
         jets=lambda wildcards: DATA_STANZA.chunks()[int(wildcards.chunk)],
@@ -38,8 +40,8 @@ rule download_jets:
     log:
         "logs/download_jets/{name}/{file}.log",
     wildcard_constraints:
-        name="[^/]+",
-        file="[^/]+",
+        name=r"[A-Za-z0-9][\w.+-]*",
+        file=r"[A-Za-z0-9][\w.+-]*",
     # nodes of a cluster often have no network
     localrule: True
     resources:
@@ -80,7 +82,7 @@ rule make_dataset:
     benchmark:
         benchmarks("make_dataset")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=30,
     params:
         stanza=DATA_STANZA.model_dump(mode="json"),
@@ -88,7 +90,7 @@ rule make_dataset:
         table=DATASETS_TABLE,
         published=[f.identity() for f in PUBLISHED],
     message:
-        "Splitting the jets of {RUN.dataset}"
+        f"Splitting the jets of {RUN.dataset}"
     script:
         "../scripts/make_dataset.py"
 
@@ -102,10 +104,10 @@ rule describe_dataset:
     log:
         logs("describe_dataset"),
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     message:
-        "Counting the jets of {RUN.dataset}"
+        f"Counting the jets of {RUN.dataset}"
     script:
         "../scripts/describe_dataset.py"
 

@@ -14,6 +14,8 @@ rule create_project:
         logs("create_project", "model", "seed", "flow"),
     benchmark:
         benchmarks("create_project", "model", "seed", "flow")
+    group:
+        before_synthesis
     resources:
         mem_mb=memory(4000),
         runtime=60,
@@ -36,9 +38,11 @@ rule emulate:
         logs("emulate", "model", "seed", "flow"),
     benchmark:
         benchmarks("emulate", "model", "seed", "flow")
+    group:
+        before_synthesis
     resources:
         mem_mb=memory(4000),
-        runtime=120,
+        runtime=tool_minutes(1),
     params:
         stanza=flow_params,
     message:

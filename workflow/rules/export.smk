@@ -17,6 +17,8 @@ rule export:
         logs("export", "model", "seed"),
     benchmark:
         benchmarks("export", "model", "seed")
+    group:
+        "model"
     resources:
         mem_mb=memory(3000),
         runtime=20,
@@ -44,6 +46,8 @@ rule check_export:
         logs("check_export", "model", "seed"),
     benchmark:
         benchmarks("check_export", "model", "seed")
+    group:
+        "model"
     resources:
         mem_mb=memory(4000),
         runtime=20,
@@ -65,7 +69,7 @@ rule survey:
     benchmark:
         benchmarks("survey", "stanza", "chunk")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=120,
     params:
         # which points are built as well is a column

@@ -5,7 +5,7 @@ rule golden:
     input:
         jets=PUBLISHED_FILES,
         data=DATASET,
-        models="config/models.csv",
+        models=shipped("config/models.csv"),
         code=sources("data/golden.py", "data/formats.py", "data/splits.py"),
     output:
         f"{RESULTS}/tables/golden.csv",

@@ -11,7 +11,7 @@ rule paper_table:
         models=f"{RESULTS}/tables/models.csv",
         hardware=f"{RESULTS}/tables/hardware.csv",
         accuracies=f"{RESULTS}/tables/accuracies.csv",
-        published="resources/published_results.csv",
+        published=shipped("resources/published_results.csv"),
         code=lambda wildcards: sources(
             f"results/paper_tables/{wildcards.paper_table}.py",
             "results/paper_tables/_fill.py",
@@ -29,7 +29,7 @@ rule paper_table:
     wildcard_constraints:
         paper_table="|".join(PAPER_TABLES) or "none",
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         rows=lambda wildcards: chosen_models(
@@ -47,7 +47,7 @@ rule paper_table:
 
 rule paper_figures:
     input:
-        entries="resources/paper_figures.csv",
+        entries=shipped("resources/paper_figures.csv"),
         made=MADE,
         code=sources("results/paper_figures.py"),
     output:
@@ -56,7 +56,7 @@ rule paper_figures:
     log:
         logs("paper_figures"),
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     message:
         "Listing the papers' figures and tables"

@@ -3,17 +3,18 @@
 
 rule provenance:
     input:
-        outputs=run_outputs(),
+        # later: custom rules may add to them
+        outputs=lambda wildcards: run_outputs(),
         code=sources("results/provenance.py"),
     output:
         f"{RESULTS}/provenance.json",
     log:
         logs("provenance"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=30,
     message:
-        "Recording where the results of {RUN.name} come from"
+        f"Recording where the results of {RUN.name} come from"
     script:
         "../scripts/provenance.py"
 
@@ -27,9 +28,9 @@ rule ro_crate:
     log:
         logs("ro_crate"),
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     message:
-        "Describing the results of {RUN.name} as an RO-Crate"
+        f"Describing the results of {RUN.name} as an RO-Crate"
     script:
         "../scripts/ro_crate.py"

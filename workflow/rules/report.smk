@@ -8,7 +8,7 @@ AVAILABLE = {
     "models": f"{RESULTS}/tables/models.csv",
     "hardware": f"{RESULTS}/tables/hardware.csv",
     "comparisons": f"{RESULTS}/tables/comparisons.csv",
-    "published": "resources/published_results.csv",
+    "published": shipped("resources/published_results.csv"),
     "accuracies": f"{RESULTS}/tables/accuracies.csv",
     "sweeps": f"{RESULTS}/tables/sweeps.csv",
     "fronts": f"{RESULTS}/tables/fronts.csv",
@@ -72,7 +72,7 @@ rule figure:
     log:
         logs("figure", "figure"),
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         compare=lambda wildcards: (
@@ -116,11 +116,11 @@ rule write_report:
     benchmark:
         benchmarks("write_report")
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         figures=DESCRIBED,
     message:
-        "Writing the report of {RUN.name}"
+        f"Writing the report of {RUN.name}"
     script:
         "../scripts/write_report.py"

@@ -33,10 +33,13 @@ rule synthesize:
         benchmarks("synthesize", "model", "seed", "flow")
     # the longest jobs of a run: started first, so that none is left over at the end
     priority: 10
+    group:
+        with_synthesis
     resources:
         **{name: licence(name) for name in LICENCES},
         mem_mb=memory(4000),
-        runtime=240,
+        # as a rule a synthesis is two: of the design, and of its netlist to be simulated, placed or timed
+        runtime=tool_minutes(2),
     params:
         stanza=flow_params,
     message:
@@ -57,9 +60,11 @@ rule simulate_netlist:
         logs("simulate_netlist", "model", "seed", "flow"),
     benchmark:
         benchmarks("simulate_netlist", "model", "seed", "flow")
+    group:
+        after_synthesis
     resources:
         mem_mb=memory(4000),
-        runtime=60,
+        runtime=tool_minutes(1),
     params:
         stanza=flow_params,
     message:
@@ -79,6 +84,8 @@ rule read_report:
         hardware_file("record.json"),
     log:
         logs("read_report", "model", "seed", "flow"),
+    group:
+        after_synthesis
     resources:
         mem_mb=memory(1000),
         runtime=5,

@@ -18,9 +18,11 @@ rule prepare:
     wildcard_constraints:
         artifact=r"[^/]+\.[a-z]+",
     resources:
+        **asked_of_cluster(
+            lambda wildcards: gpus(wildcards) if find_step(wildcards).data else 0
+        ),
         mem_mb=memory(3000),
         runtime=720,
-        gpu=lambda wildcards: gpus(wildcards) if find_step(wildcards).data else 0,
     params:
         # the step's own keys, so that no other key reruns it
         values=lambda wildcards: PLAN.stanzas[wildcards.stanza].keys(
@@ -46,12 +48,14 @@ rule train:
         logs("train", "stanza", "chunk"),
     benchmark:
         benchmarks("train", "stanza", "chunk")
-    # the products of a stack are too small to be shared: two chunks side by side are twice as fast, two threads are not
-    threads: 1
+    threads:
+        lambda wildcards: PLAN.stanzas[wildcards.stanza].threads(
+            int(wildcards.chunk), len(RUN.seeds)
+        )
     resources:
+        **asked_of_cluster(gpus),
         mem_mb=memory(4000),
         runtime=720,
-        gpu=gpus,
     params:
         models=lambda wildcards: PLAN.stanzas[wildcards.stanza].parameters(
             int(wildcards.chunk)

@@ -8,6 +8,8 @@ jets says what was generated for them.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 
 from nanotrigger.data.classes import CLASSES, FEATURES
 from nanotrigger.errors import DataError
-from nanotrigger.results.records import replace_when_whole
+from nanotrigger.results.records import read_arrays, replace_when_whole
 
 SPLITS = ("train", "val", "test")
 
@@ -97,7 +99,7 @@ def write_dataset(
         names = ", ".join(FEATURES[j] for j in np.flatnonzero(std == 0))
         raise DataError(f"{path}: constant in the train split: {names}; such a feature cannot be standardised.")
     fitted = np.concatenate([splits[name].x for name in moments_of]) if len(moments_of) > 1 else train.x
-    with replace_when_whole(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+    with replace_when_whole(path) as temporary, _new_file(temporary, in_memory=particles is None) as file:
         for name in SPLITS:
             # fletcher32: a truncated or altered file raises when read, instead of giving other numbers
             group = file.create_group(name)
@@ -114,6 +116,17 @@ def write_dataset(
         file.attrs["standardised_on"] = " and ".join(moments_of)
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+
+
+@contextmanager
+def _new_file(path: Path, in_memory: bool) -> Iterator[h5py.File]:
+    """A new HDF5 file; without constituents made in memory first: HDF5 goes on to fail, and to say so, on a full disk."""
+    options = {"driver": "core", "backing_store": False} if in_memory else {}
+    with h5py.File(path, "w", track_order=True, **options) as file:
+        yield file
+        if in_memory:
+            file.flush()
+            path.write_bytes(file.id.get_file_image())
 
 
 def read_particles(path: Path, split: str) -> tuple[np.ndarray, list[str]]:
@@ -162,8 +175,7 @@ def read_vectors(path: Path) -> Split:
     """
     if Path(path).suffix != ".npz":
         return read_dataset(path).standardised("test")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return Split(file["x"], file["y"] if "y" in file.files else None)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: not readable vectors ({error}). Delete it and run again.") from None
+    arrays = read_arrays(path)
+    if "x" not in arrays:
+        raise DataError(f"{path}: not readable vectors (no array x). Delete it and run again.")
+    return Split(arrays["x"], arrays.get("y"))

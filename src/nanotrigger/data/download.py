@@ -17,12 +17,13 @@ from typing import Any, TextIO
 
 import pooch
 import requests
-from tqdm import tqdm
 
 from nanotrigger.config import DATASETS_TABLE
 from nanotrigger.data.lock import Lock
 from nanotrigger.data.sources import TIMEOUT_S, PublishedFile, described
 from nanotrigger.errors import DataError
+from nanotrigger.progress import Progress
+from nanotrigger.redaction import redacted
 from nanotrigger.results.records import replace_when_whole, sha256, write_json
 
 QUICKSTART = "Without a network, `make quickstart` runs the same pipeline on jets it generates itself."
@@ -120,7 +121,7 @@ class ResumingDownloader:
         with (
             open(self.part, "ab") as file,
             # into a log a line every half minute, not ten a second
-            tqdm(
+            Progress(
                 total=total, initial=have, unit="B", unit_scale=True, desc=self.part.name.removesuffix(".part").lstrip("."),
                 file=self.terminal, mininterval=0.1 if self.terminal else 30,
             ) as progress,
@@ -231,7 +232,7 @@ def fetch(
             failures.append(reason)
             print(f"{source.key}: {reason}; trying the next source, if there is one", flush=True)
             continue
-        write_json(path.with_name(f"{path.name}.source.json"), {"url": url, **facts})
+        write_json(path.with_name(f"{path.name}.source.json"), {"url": redacted(url), **facts})
         whole.replace(path)
         return
     hint = f" {lock.remedy(source)}" if lock.entry(source) else ""

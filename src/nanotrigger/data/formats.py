@@ -176,8 +176,22 @@ def _opened(path: Path, source: PublishedFile) -> h5py.File:
         raise DataError(f"{path}: not a whole HDF5 file of {source.dataset} ({error}). Download it again.") from None
 
 
+def own(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    """A dataset whose numbers lie in the file itself. Raises KeyError if there is none of that name.
+
+    HDF5 can lead to any other file of the machine, by a link, as external storage or as a virtual dataset; a file from
+    elsewhere that does is refused with DataError.
+    """
+    found = file[name]
+    if Path(found.file.filename) != Path(file.filename) or (
+        isinstance(found, h5py.Dataset) and (found.external or found.is_virtual)
+    ):
+        raise DataError(f"{path}: its {name} lies in another file, to which this one leads: refused.")
+    return found
+
+
 def _table_columns(file: h5py.File, path: Path, source: PublishedFile) -> list[str]:
-    table = file.get(TABLE)
+    table = own(file, TABLE, path) if TABLE in file else None
     if not isinstance(table, h5py.Dataset) or table.dtype.names is None:
         raise DataError(f"{path}: holds no table {TABLE}, but {', '.join(file) or 'nothing'}.")
     return _columns(_names(list(table.dtype.names)), CLASSES, path, source)
@@ -192,7 +206,7 @@ def read_table(source: PublishedFile, path: Path) -> tuple[np.ndarray, np.ndarra
     parts, rows = [], 0
     with _opened(path, source) as file:
         columns = _table_columns(file, path, source)
-        table = file[TABLE]
+        table = own(file, TABLE, path)
         for start in range(0, len(table), BLOCK):
             try:
                 block = table.fields(columns)[start : start + BLOCK]
@@ -231,21 +245,24 @@ def read_archive(
         with _opened(path_of_file, source) as file:
             where = f" file {name}"
             try:
-                jets = file["jets"][()]
+                inside = Path(f"{path}{where}")
+                jets = own(file, "jets", inside)[()]
                 names = [
-                    text.decode() if isinstance(text, bytes) else str(text) for text in file["jetFeatureNames"][()]
+                    text.decode() if isinstance(text, bytes) else str(text)
+                    for text in own(file, "jetFeatureNames", inside)[()]
                 ]
                 if jets.ndim != 2 or jets.shape[1] != len(names):
                     raise DataError(f"{path}{where}: jets is of shape {jets.shape}, with {len(names)} column names.")
-                columns = _columns(_names(names), CLASSES, Path(f"{path}{where}"), source)
+                columns = _columns(_names(names), CLASSES, inside, source)
                 at = [names.index(column) for column in columns]
                 xs.append(jets[:, at[: len(FEATURES)]].astype(np.float32))
                 ys.append(_one_hot(jets[:, at[len(FEATURES) :]], path, where))
                 if particles:
                     listed = [
-                        text.decode() if isinstance(text, bytes) else str(text) for text in file["particleFeatureNames"]
+                        text.decode() if isinstance(text, bytes) else str(text)
+                        for text in own(file, "particleFeatureNames", inside)
                     ]
-                    constituents = file["jetConstituentList"][()]
+                    constituents = own(file, "jetConstituentList", inside)[()]
                     # the published files name one column more, j1_pdgid, than they hold
                     particles(constituents, listed[: constituents.shape[-1]])
             except (KeyError, OSError) as error:

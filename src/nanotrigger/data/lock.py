@@ -14,6 +14,7 @@ from typing import Any
 
 from nanotrigger.data.sources import PublishedFile
 from nanotrigger.errors import DataError
+from nanotrigger.redaction import redacted
 from nanotrigger.results.records import read_json, write_json
 
 
@@ -33,7 +34,7 @@ class Lock:
             entries = self._entries()
             if source.key not in entries:
                 when = datetime.now(UTC).isoformat(timespec="seconds")
-                entries[source.key] = {"sha256": sha256, "size": size, "from": origin, "recorded": when}
+                entries[source.key] = {"sha256": sha256, "size": size, "from": redacted(origin), "recorded": when}
                 write_json(self.path, entries)
 
     def remedy(self, source: PublishedFile) -> str:

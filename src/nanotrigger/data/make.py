@@ -18,7 +18,7 @@ from nanotrigger.data.splits import (
     subset_rows,
 )
 from nanotrigger.errors import DataError
-from nanotrigger.results.records import read_json
+from nanotrigger.results.records import read_arrays, read_json
 
 
 def make_dataset(
@@ -44,8 +44,8 @@ def generated_dataset(stanza: PythiaDataset, folders: Sequence[Path], path: Path
 
     chunks = []
     for folder in folders:
-        with np.load(folder / "jets.npz", allow_pickle=False) as file:
-            chunks.append((file["x"], file["event"]))
+        file = read_arrays(folder / "jets.npz")
+        chunks.append((file["x"], file["event"]))
     x = np.concatenate([chunk for chunk, _ in chunks])
     y = np.repeat(np.arange(len(CLASSES), dtype=np.int8), len(x) // len(CLASSES))
     rows = split_events(_numbered([numbers for _, numbers in chunks]), y, stanza)

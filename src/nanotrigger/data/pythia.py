@@ -17,7 +17,6 @@ from pathlib import Path
 import awkward as ak
 import numpy as np
 import pythia8mc as pythia8
-from tqdm import tqdm
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.data.constituents import constituent_features
@@ -26,6 +25,7 @@ from nanotrigger.data.detector import Detector, NoDetector
 from nanotrigger.data.features import jet_features
 from nanotrigger.data.jets import leading_jets, mmdt
 from nanotrigger.errors import DataError
+from nanotrigger.progress import Progress
 
 COLLISIONS = (
     "Print:quiet = on",
@@ -211,7 +211,7 @@ def generate_jets(
     watch = watch or Stopwatch()
     seeds = np.random.SeedSequence([seed, CLASSES.index(label), chunk])
     features, numbers, constituents, rates = [], [], [], Rates(jets_per_event)
-    with tqdm(total=jets, desc=f"{label} jets, chunk {chunk}", unit="jet", mininterval=5) as progress:
+    with Progress(total=jets, desc=f"{label} jets, chunk {chunk}", unit="jet") as progress:
         while rates.whole < jets:
             pythia_seed, detector_seed = seeds.spawn(1)[0].generate_state(2)
             smearing = np.random.default_rng(int(detector_seed))

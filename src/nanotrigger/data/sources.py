@@ -1,6 +1,7 @@
 """The tables of published files: config/datasets.csv and config/models.csv, and what their publishers say of them."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,22 @@ def _whole(text: str) -> int | None:
     return int(text) if text else None
 
 
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+"""Names of datasets and files: they become paths below downloads/."""
+
+
 def _rows(table: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(table, dtype=str, keep_default_na=False)
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{table}: cannot be read ({error}).") from None
+    for column in ("name", "file"):
+        for line, text in enumerate(rows.get(column, ()), start=2):
+            if not PLAIN.fullmatch(text):
+                raise DataError(
+                    f"{table}: line {line}: {column} = {text!r} is no plain name of a file: letters, digits and _ . + - alone."
+                )
+    return rows
 
 
 def dataset_files(name: str, table: Path = DATASETS_TABLE) -> list[PublishedFile]:

@@ -81,26 +81,32 @@ def emulate(folder: Path, x: np.ndarray, params: HardwareParams, strict: bool = 
 
     strict: a lint warning is an error.
     """
-    return simulate(folder, x, build_simulation(folder, strict))
+    return simulate(folder, x, build_simulation(folder, strict, params.timeout_s))
 
 
-def build_simulation(folder: Path, strict: bool = True) -> Any:
-    """The project's Verilog compiled by Verilator and loaded: an alkaid RTLModel. strict: a lint warning is an error."""
+def build_simulation(folder: Path, strict: bool = True, timeout_s: float | None = None) -> Any:
+    """The project's Verilog compiled by Verilator and loaded: an alkaid RTLModel. strict: a lint warning is an error.
+
+    Raises ToolError where it does not build, or takes longer than `timeout_s` seconds.
+    """
+    import subprocess
+
     from alkaid.codegen import RTLModel
 
     from nanotrigger.errors import ToolError
-    from nanotrigger.tools.run import environment
+    from nanotrigger.tools.run import environment, limited
     from nanotrigger.tools.verilator import provide
 
     rtl = RTLModel(_pipeline(folder), folder, TOP, ternary_fuse=False)
     variables = provide(folder / "sim/bin")
     if not strict:
         variables["VERILATOR_FLAGS"] = "-Wno-fatal -Wno-lint -Wno-style"
-    with environment(variables):
+    what = f"the simulation of {folder}"
+    with environment(variables), limited(timeout_s, f"building {what}"):
         try:
             rtl._compile(openmp=False, nproc=1, _env=variables)
-        except RuntimeError as error:
-            raise ToolError(f"the simulation of {folder} does not build ({error})") from None
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            raise ToolError(f"{what} does not build ({error})") from None
     return rtl
 
 
@@ -166,7 +172,11 @@ def _port_bits(signal: Any) -> Iterator[tuple[int, str, float]]:
 def _pipeline(folder: Path) -> Any:
     from alkaid.stateful import FSM
 
-    return FSM.load(folder / "model/fsm.json.gz")
+    from nanotrigger.results.records import readable
+
+    path = folder / "model/fsm.json.gz"
+    with readable(path, AttributeError, TypeError):
+        return FSM.load(path)
 
 
 def pipeline(folder: Path, params: HardwareParams) -> dict[str, Any]:

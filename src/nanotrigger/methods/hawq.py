@@ -107,10 +107,10 @@ def measure_traces(data, jobs: Sequence[Job], inputs: dict[str, Path], output: P
 
 def allocate_bits(data, jobs: Sequence[Job], inputs: dict[str, Path], output: Path) -> None:
     """Width of every layer for every point of the stanza."""
-    from nanotrigger.results.records import write_json
+    from nanotrigger.results.records import read_arrays, write_json
 
-    with np.load(inputs["traces.npz"]) as measured:
-        trace, errors = measured["trace"], {kind: measured[kind] for kind in ("correct", "reference")}
+    measured = read_arrays(inputs["traces.npz"])
+    trace, errors = measured["trace"], {kind: measured[kind] for kind in ("correct", "reference")}
     chosen: dict[str, Any] = {}
     for name, params in {job.model: job.params for job in jobs}.items():
         table = bops_table(params)

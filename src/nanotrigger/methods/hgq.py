@@ -46,9 +46,10 @@ def train(data, jobs: Sequence[Job]) -> None:
 
 def predict(folder: Path, x: np.ndarray) -> np.ndarray:
     """Logits (jets, classes) of the Keras network."""
-    from nanotrigger.training import hgq_engine as engine
+    from nanotrigger.training import hgq_engine  # noqa: F401  chooses the backend
+    from nanotrigger.training.keras_file import load_network
 
-    model = engine.keras.models.load_model(folder / NETWORK, compile=False)
+    model = load_network(folder / NETWORK)
     return np.asarray(model.predict(x, verbose=0, batch_size=16384), np.float64)
 
 

@@ -1,6 +1,5 @@
 """The look that all figures share, and how one is written."""
 
-import importlib
 from typing import Any
 
 import matplotlib
@@ -12,6 +11,7 @@ import mplhep
 import pandas as pd
 from matplotlib.text import Text
 
+from nanotrigger.modules import import_module
 from nanotrigger.plan import Plan
 from nanotrigger.plots._labels import name_point, place_labels
 from nanotrigger.results.records import replace_when_whole
@@ -58,9 +58,12 @@ def method_name(method: str) -> str:
 
 
 def draw(name: str, plan: Plan, inputs: Any, outputs: Any) -> None:
-    """Draw one figure as PNG and PDF, with its numbers as CSV beside it."""
+    """Draw one figure as PNG and PDF, with its numbers as CSV beside it.
+
+    name: of a module of nanotrigger.plots, or the dotted path of one's own.
+    """
     plt.style.use([mplhep.style.ROOT, STYLE])
-    figure, numbers = importlib.import_module(f"nanotrigger.plots.{name}").plot(plan, inputs)
+    figure, numbers = import_module(name, "nanotrigger.plots").plot(plan, inputs)
     if not figure.legends and not any(ax.get_legend() for ax in figure.axes):
         legends_outside(figure)
     place_labels(figure)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nanotrigger.plots._style import COLOURS, MARKERS
+from nanotrigger.results.records import read_arrays
 
 needs = ("steps",)
 
@@ -23,8 +24,8 @@ def plot(plan, inputs):
     figure, axes = plt.subplots()
     tables = []
     for i, path in enumerate(Path(p) for p in inputs.steps if Path(p).name == "traces.npz"):
-        with np.load(path, allow_pickle=False) as measured:
-            trace, error = measured["trace"], measured["standard_error"]
+        measured = read_arrays(path)
+        trace, error = measured["trace"], measured["standard_error"]
         layers = np.arange(1, len(trace) + 1)
         style = {"color": COLOURS[i % len(COLOURS)], "fmt": MARKERS[i % len(MARKERS)] + "-"}
         axes.errorbar(layers + 0.04 * i, trace, error, capsize=4, label=path.parent.name, **style)

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_curve
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.data.dataset import read_dataset
 from nanotrigger.plots._style import CLASS_NAMES, COLOURS, SMALLEST, WIDTH
+from nanotrigger.results.records import read_array
 
 needs = ("data", "outputs")
 EFFICIENCIES = np.linspace(0.05, 1, 96)
@@ -36,7 +37,7 @@ def plot(plan, inputs):
         model, seed = path.parent.parent.name, path.parent.name
         if seed != f"seed{plan.seeds[0]}" or plan.stanzas[plan.models[model].stanza].own_vectors:
             continue
-        scores = softmax(np.load(path, allow_pickle=False), 1)
+        scores = softmax(read_array(path), 1)
         for label, (ax, name) in enumerate(zip(panels, CLASSES, strict=True)):
             mistag, kept, _ = roc_curve(y == label, scores[:, label])
             curve = np.interp(EFFICIENCIES, kept, mistag)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nanotrigger.qonnx.kinds import BINARY, FIXED, POWER, TERNARY, Format
+from nanotrigger.results.records import read_arrays
 
 
 def _nearest_power(v: np.ndarray) -> np.ndarray:
@@ -163,19 +164,19 @@ class FixedPointNetwork:
     @classmethod
     def load(cls, path: Path) -> "FixedPointNetwork":
         """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            count = 1 + max(int(name.split(".")[0]) for name in arrays.files)
+        arrays = read_arrays(path)
+        count = 1 + max(int(name.split(".")[0]) for name in arrays)
 
-            def value(name: str) -> object:
-                array = arrays[name]
-                return array.item() if array.dtype.kind in "bU" else array
+        def value(name: str) -> object:
+            array = arrays[name]
+            return array.item() if array.dtype.kind in "bU" else array
 
-            return cls(
-                tuple(
-                    Dense(
-                        Quantiser(**{f.name: value(f"{i}.input.{f.name}") for f in fields(Quantiser)}),
-                        **{f.name: value(f"{i}.{f.name}") for f in fields(Dense) if f.name != "input"},
-                    )
-                    for i in range(count)
+        return cls(
+            tuple(
+                Dense(
+                    Quantiser(**{f.name: value(f"{i}.input.{f.name}") for f in fields(Quantiser)}),
+                    **{f.name: value(f"{i}.{f.name}") for f in fields(Dense) if f.name != "input"},
                 )
+                for i in range(count)
             )
+        )

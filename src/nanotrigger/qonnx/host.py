@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nanotrigger.errors import ToolError
+from nanotrigger.results.records import read_arrays
 
 if TYPE_CHECKING:
     import onnx
@@ -62,8 +63,7 @@ def cut_tail(graph: "Graph", folder: Path) -> tuple["onnx.ModelProto", list[str]
 
 def _scales(folder: Path) -> dict[str, np.ndarray]:
     """Scale of the port and of the last exact tensor, and the step of that tensor's numbers without its scale."""
-    with np.load(folder / SCALES, allow_pickle=False) as scales:
-        return dict(scales)
+    return read_arrays(folder / SCALES)
 
 
 def inputs(folder: Path, x: np.ndarray) -> np.ndarray:

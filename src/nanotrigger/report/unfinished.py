@@ -6,13 +6,12 @@ from typing import Any
 
 import yaml
 
+from nanotrigger.logs import MARK, TRACEBACK, last_error
 from nanotrigger.plan import Model, Plan
+from nanotrigger.redaction import redacted_data
 from nanotrigger.report.source import Failure, Source
 from nanotrigger.report.write import write_report
 from nanotrigger.results.records import read_json, sha256
-from nanotrigger.results.unfinished import MARK, last_error
-
-TRACEBACK = "Traceback (most recent call last)"
 
 
 def failures(logs: Path, since: float) -> tuple[Failure, ...]:
@@ -50,7 +49,7 @@ class Current:
         if not manifest.is_file() or not network.is_file():
             return []
         found, module = read_json(manifest), self.plan.stanzas[model.stanza].module
-        stanza = {"method": module.__name__, **model.params.model_dump(mode="json")}
+        stanza = redacted_data({"method": module.__name__, **model.params.model_dump(mode="json")})
         if found.get("stanza") != stanza or not all(self.same(Path(p), h) for p, h in found.get("inputs", {}).items()):
             return []
         compared = [metrics] if metrics.is_file() and metrics.stat().st_mtime >= network.stat().st_mtime else []
@@ -73,7 +72,7 @@ class Current:
         config, designs = results / "config.yaml", results / "tables/hardware_unfinished.csv"
         if dataset in self.confirmed:
             kept.append(dataset)
-        if config.is_file() and yaml.safe_load(config.read_text()) == plan.config.model_dump(mode="json"):
+        if config.is_file() and yaml.safe_load(config.read_text()) == plan.config.public():
             kept.append(config)
         return [*kept, designs] if designs.is_file() else kept
 

@@ -13,7 +13,7 @@ import pandas as pd
 from nanotrigger.data.dataset import read_vectors
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.plan import Plan
-from nanotrigger.results.records import read_json, replace_when_whole, sha256
+from nanotrigger.results.records import read_array, read_json, replace_when_whole, sha256
 from nanotrigger.results.statistics import compare, holm, model_interval, seeds_interval
 
 ALL_PAIRS = 15
@@ -146,7 +146,7 @@ def compare_models(plan: Plan, inputs: Any, outputs: Any) -> None:
 
 def right_answers(path: str, y: np.ndarray) -> np.ndarray:
     """Whether the outputs (vectors, classes) in a file are largest for the label, (vectors,) bool."""
-    outputs = np.load(path, allow_pickle=False)
+    outputs = read_array(Path(path))
     if len(outputs) != len(y):
         raise NanotriggerError(f"{path}: {len(outputs)} outputs, but {len(y)} labels. Delete it and run again.")
     return outputs.argmax(1) == y

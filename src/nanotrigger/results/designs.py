@@ -1,7 +1,8 @@
 """One design: a model in a flow, simulated against its QONNX file before and after synthesis, and its record."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from nanotrigger.data.dataset import read_vectors
 from nanotrigger.errors import NotRun, ToolError
 from nanotrigger.flows.base import ResourceRecord
 from nanotrigger.plan import Flow
-from nanotrigger.results.records import read_json, write_json
+from nanotrigger.progress import doing
+from nanotrigger.results.records import read_array, read_json, write_json
 
 NOT_EMULATED = "not emulated"
 """What the status of a row says that has no vectors, before the reason."""
@@ -37,7 +39,19 @@ def simulate_netlist(flow: Flow, project: str, vectors: str, outputs: str, synth
     if run is None or read_json(Path(synthesis)).get("status"):
         write_json(Path(path), {"vectors": None, "mismatches": None})
     else:
-        _compare(run, flow, project, vectors, outputs, flow.params.netlist_jets, path)
+        with _made_by(synthesis):
+            _compare(run, flow, project, vectors, outputs, flow.params.netlist_jets, path)
+
+
+@contextmanager
+def _made_by(synthesis: str) -> Iterator[None]:
+    """Say beside an error of what synthesis left how to have it anew: its own job ended well."""
+    try:
+        yield
+    except ToolError as error:
+        raise ToolError(
+            f"{error}\nWhere the tools left something damaged: delete {synthesis} and run again, which repeats the synthesis."
+        ) from None
 
 
 def _compare(
@@ -49,14 +63,15 @@ def _compare(
     Where the simulation cannot run here, nothing is claimed and the reason is recorded.
     """
     begin(project)
-    expected = np.load(outputs, allow_pickle=False)[:count]
+    expected = read_array(Path(outputs))[:count]
     x = read_vectors(Path(vectors)).x[:count]
     count = len(x)
     if reference := getattr(flow.module, "reference", None):
         expected = reference(Path(project), x, expected)
     start = time.monotonic()
     try:
-        found = np.asarray(run(Path(project), x, flow.params))
+        with doing(f"simulating {count} vectors"):
+            found = np.asarray(run(Path(project), x, flow.params))
     except NotRun as reason:
         write_json(Path(path), {"vectors": None, "mismatches": None, "status": str(reason)})
         return
@@ -78,7 +93,8 @@ def write_record(flow: Flow, model: str, seed: int, inputs: Any, path: str) -> N
     if outcome.get("status"):
         record = ResourceRecord(tool=flow.module.__name__.rpartition(".")[2], status=outcome["status"])
     else:
-        record = flow.module.read_report(Path(inputs.synthesis).parent / "project", flow.params)
+        with _made_by(inputs.synthesis):
+            record = flow.module.read_report(Path(inputs.synthesis).parent / "project", flow.params)
     if reason := emulated.get("status"):
         record = replace(record, status=f"{record.status}; {NOT_EMULATED}: {reason}")
     if reason := netlist.get("status"):

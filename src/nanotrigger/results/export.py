@@ -8,10 +8,21 @@ from typing import Any
 import numpy as np
 
 from nanotrigger.data.dataset import read_vectors
+from nanotrigger.errors import NanotriggerError
 from nanotrigger.plan import Model
-from nanotrigger.results.records import provenance, write_json
+from nanotrigger.results.records import provenance, read_json, sha256, write_json
 
 PACKAGES = ("torch", "numpy", "keras", "jax", "HGQ2", "onnx", "qonnx", "scipy")
+
+
+def check_whole(qonnx: Path) -> None:
+    """Raise NanotriggerError where a model.onnx is not the file that its manifest names.
+
+    Most of a file that was cut can be told by reading it, but not one that lacks its last properties alone.
+    """
+    stated = {Path(name).name: digest for name, digest in read_json(qonnx.with_name("manifest.json"))["inputs"].items()}
+    if stated.get(qonnx.name) != sha256(qonnx):
+        raise NanotriggerError(f"{qonnx}: is not the file that was exported. Delete it and run again.")
 
 
 def export_model(method: ModuleType, model: Model, seed: int, trained: str, vectors: str, output: Any) -> None:

@@ -5,21 +5,28 @@ inputs: a commit changes them only where a job runs again.
 """
 
 import hashlib
+import itertools
 import json
 import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nanotrigger.errors import NanotriggerError
+from nanotrigger.redaction import redacted_data
 from nanotrigger.results.records import git_state, read_json, sha256, write_json
 
 FOLDER = "provenance"
 IGNORED = frozenset({".snakemake_timestamp"})
 """Files that Snakemake leaves in folders that are outputs."""
+
+SHARED = "download_jets"
+"""Folder of logs that belong to no single run."""
 
 
 def files_below(path: Path) -> list[Path]:
@@ -68,6 +75,15 @@ def named_list(values: Any) -> dict[str, Any]:
     return {"values": json.loads(json.dumps(list(values), default=str)), "names": dict(getattr(values, "_names", {}))}
 
 
+def run_folder(log: Path, run: str) -> Path:
+    """Results of a run, from the path of a job's log: as a module of another workflow it may lie under a prefix."""
+    parts = Path(log).parts
+    pairs = enumerate(itertools.pairwise(parts))
+    # a job that is made again elsewhere has a log elsewhere too
+    at = next((i for i, pair in pairs if pair[0] == "logs" and pair[1] in (run, SHARED)), 0)
+    return Path(*parts[:at], "results", run)
+
+
 class JobRecord:
     """The record of one job: made when it begins, which removes that of an earlier one, and written when it ends well."""
 
@@ -90,7 +106,7 @@ class JobRecord:
                 "threads": job.threads,
                 "input": named_list(job.input),
                 "output": named_list(job.output),
-                "params": named_list(job.params),
+                "params": redacted_data(named_list(job.params)),
                 "read": fingerprints(path for path in map(str, job.input) if Path(path).is_file()),
                 "wrote": fingerprints(map(str, job.output)),
                 "left": self._worked_in(),
@@ -134,7 +150,55 @@ def _script() -> str | None:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
+def damaged_inputs(job: Any, results: Path) -> list[tuple[str, str]]:
+    """What a job's inputs have lost or changed since they were made, a line each, and the output to delete for it.
+
+    results: folder of the run. In folders only files that were cut or are missing count: those of a project change as the
+    jobs go that work in it.
+    """
+    makers = {Path(output): record for record in _makers(job, results) for output in record["output"]["values"]}
+    found = []
+    for path in map(Path, job.input):
+        record = makers.get(path)
+        for name, made in record["wrote"].items() if record else ():
+            file = Path(name)
+            if file != path and not file.is_relative_to(path):
+                continue
+            size = file.stat().st_size if file.is_file() else None
+            if size is None:
+                line = f"{name}: is missing"
+            elif size < made["bytes"]:
+                line = f"{name}: has {size} of the {made['bytes']} bytes with which it was made"
+            elif file == path and sha256(file) != made["sha256"]:
+                line = f"{name}: is not what was made"
+            else:
+                continue
+            found.append((f"{line} ({record['id']}, {record['ended'][:19]} UTC).", str(path)))
+    return found
+
+
+def _makers(job: Any, results: Path) -> list[dict[str, Any]]:
+    """Records that may be of the jobs that made a job's inputs: the values of their wildcards are in a path of these."""
+    inputs, folder, found = [str(path) for path in job.input], results / FOLDER / "jobs", []
+    for path in folder.rglob("*.json"):
+        values = path.relative_to(folder).with_suffix("").parts[1:]
+        if any(all(value in name for value in values) for name in inputs):
+            with suppress(NanotriggerError):
+                found.append(read_json(path))
+    return found
+
+
 def read_records(results: Path) -> dict[str, dict[str, Any]]:
     """All records of a run, by their id. Raises NanotriggerError naming one that is damaged."""
-    records = (read_json(path) for path in sorted((results / FOLDER / "jobs").rglob("*.json")))
-    return {record["id"]: record for record in records}
+    folder, found = results / FOLDER / "jobs", {}
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            record = read_json(path)
+        except NanotriggerError:
+            id = path.relative_to(folder).with_suffix("").as_posix()
+            raise NanotriggerError(
+                f"{path}: cannot be read. It is the record of the job {id}, which leaves it again when it is repeated: "
+                f"give your snakemake command --forcerun {id.partition('/')[0]}"
+            ) from None
+        found[record["id"]] = record
+    return found

@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.data.dataset import read_dataset, read_vectors
-from nanotrigger.results.records import read_json, write_json
+from nanotrigger.results.records import read_array, read_json, write_json
 from nanotrigger.results.statistics import accuracy_interval, area_under_curve
 
 
@@ -58,7 +58,7 @@ def check_export(name: str, inputs: Any, outputs: Any) -> None:
 
     test = read_vectors(Path(inputs.vectors))
     logits, overflows = execute(Path(inputs.qonnx), test.x)
-    mismatches = compare(logits, np.load(inputs.predictions, allow_pickle=False), name)
+    mismatches = compare(logits, read_array(Path(inputs.predictions)), name)
     np.save(outputs.outputs, logits)
     exactness = {"qonnx_vectors": len(logits), "qonnx_mismatches": mismatches, "overflows": overflows}
     chosen_by = val_accuracy(Path(inputs.qonnx), Path(inputs.vectors))

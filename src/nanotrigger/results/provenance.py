@@ -13,6 +13,7 @@ import pandas as pd
 
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.plan import Plan
+from nanotrigger.redaction import redacted_data
 from nanotrigger.results.job_records import FOLDER, files_below, fingerprint, read_records
 from nanotrigger.results.records import git_state, read_json, sha256, write_json
 
@@ -205,7 +206,7 @@ def write_provenance(plan: Plan, outputs: Iterable[str], path: str) -> None:
                 }
                 for job in chain
             },
-            "results": known,
+            "results": redacted_data(known),
             "tables": {
                 str(table.relative_to(results)): linked
                 for table in sorted((results / "tables").glob("*.csv"))

@@ -26,6 +26,8 @@ def _listed(content: dict[str, Any]) -> Any:
 
 def replay(record: dict[str, Any], config: dict[str, Any], folder: Path) -> None:
     """Run the script of a record; what it writes lies below `folder`, under the same names."""
+    from snakemake.iocontainers import Wildcards
+
     outputs = {**record["output"], "values": [str(folder / path) for path in record["output"]["values"]]}
     for path in outputs["values"]:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +36,7 @@ def replay(record: dict[str, Any], config: dict[str, Any], folder: Path) -> None
         input=_listed(record["input"]),
         output=_listed(outputs),
         params=_listed(record["params"]),
-        wildcards=SimpleNamespace(**record["wildcards"]),
+        wildcards=Wildcards(fromdict=record["wildcards"]),
         threads=record["threads"],
         log=[str(folder / "replay.log")],
         config=config,

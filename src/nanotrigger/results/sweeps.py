@@ -32,8 +32,7 @@ def survey(plan: Plan, stanza: str, chunk: int, trained: Path, vectors: Path, ou
     trained: the folder of the chunk; vectors: the dataset, or the stanza's own vectors. Raises ExportError naming the
     point whose file is not exactly its method's predict.
     """
-    from tqdm import tqdm
-
+    from nanotrigger.progress import Progress
     from nanotrigger.qonnx.execute import compare, execute
 
     content = plan.stanzas[stanza]
@@ -44,7 +43,7 @@ def survey(plan: Plan, stanza: str, chunk: int, trained: Path, vectors: Path, ou
     rows = []
     with TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
-        for job in tqdm(plan.jobs(stanza, trained, trained, chunk), desc=f"surveying {stanza}", mininterval=5):
+        for job in Progress(plan.jobs(stanza, trained, trained, chunk), desc=f"surveying {stanza}"):
             costs = content.module.export(job.folder, "qonnx", file, {"model": job.model, "seed": str(job.seed)})
             outputs, overflows = execute(file, x)
             mismatches = compare(outputs, content.module.predict(job.folder, x), str(job))

@@ -2,19 +2,11 @@
 
 from pathlib import Path
 
+from nanotrigger.errors import NanotriggerError
+from nanotrigger.logs import last_error
 from nanotrigger.plan import Pair, Plan
-from nanotrigger.results.records import replace_when_whole
+from nanotrigger.results.records import read_json, replace_when_whole
 from nanotrigger.results.tables import hardware_table, integers
-
-MARK = "nanotrigger: "
-
-
-def last_error(log: Path) -> str:
-    """The message at the end of a job's log, on one line."""
-    lines = log.read_text(errors="replace").strip()
-    if MARK in lines:
-        return " ".join(lines.rpartition(MARK)[2].split())
-    return lines.splitlines()[-1] if lines else "ended without a message"
 
 
 def failure(results: Path, logs: Path, stanza: str, chunk: int, pair: Pair, seed: int, since: float) -> str:
@@ -53,12 +45,17 @@ def write_unfinished(plan: Plan, results: Path, logs: Path, since: float) -> Pat
     for pair in plan.pairs:
         for seed in plan.seeds:
             record = results / "hardware" / pair.model / f"seed{seed}" / pair.flow / "record.json"
+            named = {"model": pair.model, "flow": pair.flow, "seed": seed}
             if record.exists():
-                found.append(str(record))
+                try:
+                    read_json(record)
+                    found.append(str(record))
+                except NanotriggerError as error:
+                    rows.append({**named, "status": str(error)})
                 continue
             stanza, chunk = plan.models[pair.model].stanza, plan.chunks[pair.model]
             status = failure(results, logs, stanza, chunk, pair, seed, since)
-            rows.append({"model": pair.model, "flow": pair.flow, "seed": seed, "status": status})
+            rows.append({**named, "status": status})
     if not rows:
         return None
     path = results / "tables" / "hardware_unfinished.csv"

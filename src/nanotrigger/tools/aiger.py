@@ -48,7 +48,13 @@ class AndInverterGraph:
     @classmethod
     def read(cls, path: Path) -> "AndInverterGraph":
         """Read a binary AIGER file with symbols. Raises ToolError if it is not one."""
-        content = Path(path).read_bytes()
+        try:
+            return cls._parsed(path, Path(path).read_bytes())
+        except (OSError, ValueError, IndexError, KeyError) as error:
+            raise ToolError(f"{path}: not a whole AIGER file ({error!r})") from None
+
+    @classmethod
+    def _parsed(cls, path: Path, content: bytes) -> "AndInverterGraph":
         end = content.index(b"\n")
         header = content[:end].split()
         if header[:1] != [b"aig"] or len(header) < 6 or any(int(n) for n in header[6:]):
@@ -64,6 +70,8 @@ class AndInverterGraph:
         if any(len(line.split()) > 1 and line.split()[1] != b"0" for line in lines[:latches]):
             raise ToolError(f"{path}: has a flip-flop that does not start at zero")
         gates, used = _gates(np.frombuffer(content, np.uint8, offset=position), 2 * (inputs + latches + 1), ands)
+        if used < 0:
+            raise ToolError(f"{path}: ends before the last of its {ands} gates")
         names: dict[bytes, dict[str, int]] = {b"i": {}, b"o": {}}
         for line in content[position + used :].split(b"\n"):
             kind, _, name = line.partition(b" ")
@@ -110,13 +118,15 @@ class AndInverterGraph:
 
 @njit
 def _gates(content, literal, count):  # pragma: no cover  compiled
-    """Decode the differences in which gates are stored; also how many bytes they take."""
+    """Decode the differences in which gates are stored; also how many bytes they take, -1 where some are missing."""
     gates = np.empty((count, 2), np.int64)
     position = 0
     for gate in range(count):
         for side in range(2):
             delta, shift = 0, 0
             while True:
+                if position >= len(content):
+                    return gates, -1
                 byte = content[position]
                 position += 1
                 delta |= (byte & 127) << shift
@@ -166,6 +176,7 @@ def netlist_graph(folder: Path, sources: Sequence[str], top: str, timeout_s: flo
     """
     name = "netlist_graph"
     read = "\n".join(f"read_verilog {source}" for source in sources)
+    (folder / f"{name}.aig").unlink(missing_ok=True)  # of a simulation that was killed
     run_script(folder, SCRIPT.format(read=read, top=top, name=name), name, timeout_s)
     graph = AndInverterGraph.read(folder / f"{name}.aig")
     (folder / f"{name}.aig").unlink()

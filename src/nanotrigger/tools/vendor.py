@@ -3,8 +3,9 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr, StringConstraints
 
 from nanotrigger.errors import ToolError
 from nanotrigger.modules import StrictModel
@@ -29,19 +30,25 @@ exec "$@"
 """A shell in a batch job need not have read the profile that defines `module`."""
 
 
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+@=-]*$", max_length=120)]
+"""Names of environment modules: a shell takes them apart."""
+
+
 class Installation(StrictModel):
     """Keys of every flow that starts a vendor's programs: where they are."""
 
-    modules: tuple[str, ...] = Field((), description="environment modules to load first, as `vitis/2023.2`")
+    modules: tuple[ModuleName, ...] = Field((), description="environment modules to load first, as `vitis/2023.2`")
     container: str | None = Field(
         None, description="command before the vendor's programs, as `apptainer exec /cvmfs/x.sif`"
     )
-    licence: str | None = Field(None, description="licence server or file, where the environment names none")
+    licence: SecretStr | None = Field(
+        None, description="licence server or file, where the environment names none; kept out of logs and records"
+    )
 
 
 def _wrapped(command: Sequence[str], where: Installation) -> tuple[list[str], dict[str, str]]:
     """The command as it is really started, and the variables that it needs."""
-    variables = dict.fromkeys(LICENCE_VARIABLES, where.licence) if where.licence else {}
+    variables = dict.fromkeys(LICENCE_VARIABLES, where.licence.get_secret_value()) if where.licence else {}
     wrapped = [*shlex.split(where.container or ""), *command]
     if where.modules:
         variables["NANOTRIGGER_MODULES"] = " ".join(where.modules)

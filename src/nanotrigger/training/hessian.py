@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch.func import functional_call, grad, jvp
-from tqdm import tqdm
 
+from nanotrigger.progress import Progress
 from nanotrigger.training.loop import cross_entropy
 from nanotrigger.training.network import BatchedMLP
 from nanotrigger.training.quantisers import quantise_weights, weight_range
@@ -33,16 +33,18 @@ def hessian_traces(network: BatchedMLP, x: np.ndarray, y: np.ndarray, probes: in
     network.eval()
     generator = torch.Generator().manual_seed(seed)
     samples = np.empty((probes, len(network.weights)))
-    for layer in tqdm(range(len(network.weights)), desc="Hessian traces", unit="layer"):
-        name = f"weights.{layer}"
+    with Progress(total=probes * len(network.weights), desc="Hessian traces", unit="probe") as progress:
+        for layer in range(len(network.weights)):
+            name = f"weights.{layer}"
 
-        def loss(w: torch.Tensor, name: str = name) -> torch.Tensor:
-            return cross_entropy(functional_call(network, {**parameters, name: w}, (x,)), y).sum()
+            def loss(w: torch.Tensor, name: str = name) -> torch.Tensor:
+                return cross_entropy(functional_call(network, {**parameters, name: w}, (x,)), y).sum()
 
-        for probe in range(probes):
-            signs = torch.randint(0, 2, parameters[name].shape, generator=generator) * 2.0 - 1.0
-            product = jvp(grad(loss), (parameters[name],), (signs,))[1]
-            samples[probe, layer] = float((signs * product).sum())
+            for probe in range(probes):
+                signs = torch.randint(0, 2, parameters[name].shape, generator=generator) * 2.0 - 1.0
+                product = jvp(grad(loss), (parameters[name],), (signs,))[1]
+                samples[probe, layer] = float((signs * product).sum())
+                progress.update()
     return TraceEstimate(samples.mean(0), samples.std(0, ddof=1) / np.sqrt(probes))
 
 

@@ -67,8 +67,7 @@ def betas(params: FrontParams) -> tuple[float, ...]:
 
 def train(data: Any, jobs: Sequence[Job], kind: Kind) -> None:
     """Train one walk per seed and give each job the best checkpoint within its EBOPs."""
-    from tqdm import tqdm
-
+    from nanotrigger.progress import Progress
     from nanotrigger.training import hgq_engine as engine
     from nanotrigger.training.history import write_history
     from nanotrigger.training.snapshot import Snapshot
@@ -84,7 +83,7 @@ def train(data: Any, jobs: Sequence[Job], kind: Kind) -> None:
 
     def progress(epochs: range) -> Iterable[int]:
         title = f"training {jobs[0].model}, {len(seeds)} walk(s)"
-        return tqdm(epochs, desc=title, initial=epochs.start, total=epochs.stop, mininterval=5)
+        return Progress(epochs, desc=title, initial=epochs.start, total=epochs.stop)
 
     walked = engine.train_walks(
         sizes,

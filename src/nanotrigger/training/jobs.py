@@ -106,12 +106,13 @@ def load_teacher(path: Path, jobs: Sequence[Job]) -> tuple[BatchedMLP, Fit]:
     """What `train_teacher` wrote: a stack with the teacher of each job, by its seed, and how they were trained."""
     import json
 
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
+    from nanotrigger.results.records import readable
     from nanotrigger.training.loop import Fit
     from nanotrigger.training.network import BatchedMLP
 
-    with safe_open(path, "pt") as file:
+    with readable(path, SafetensorError, TypeError), safe_open(path, "pt") as file:
         seeds, history = (json.loads(file.metadata()[key]) for key in ("seeds", "history"))
     chosen = [seeds.index(job.seed) for job in jobs]
     return BatchedMLP.load(path).folded(chosen), Fit([history[i] for i in chosen], [])

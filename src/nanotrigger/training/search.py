@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nanotrigger.errors import NanotriggerError
+from nanotrigger.progress import Progress
 
 Candidate = Mapping[str, Any]
 
@@ -131,20 +132,24 @@ def search(study: Any, plan: Plan, measure: Measure) -> None:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     choices = {name: optuna.distributions.CategoricalDistribution(list(given)) for name, given in plan.space.items()}
-    while (found := len(study.trials)) < plan.candidates:
-        first = found // plan.generation * plan.generation
-        done = study.get_trials(deepcopy=False)[:first]
-        sampler = _sampler(plan.seed, first, plan.startup)
-        memory = optuna.create_study(study_name=STUDY, direction="maximize", sampler=sampler)
-        memory.add_trials(done)
-        for candidate in plan.known[: plan.generation] if not first else ():
-            memory.enqueue_trial(dict(candidate))
-        trials = [memory.ask(choices) for _ in range(min(plan.generation, plan.candidates - first))]
-        _measure(memory, plan, measure, trials, first)
-        for trial in memory.get_trials(deepcopy=False)[found:]:
-            study.add_trial(trial)
-        best = memory.best_trial
-        print(f"{len(study.trials)} of {plan.candidates} candidates: best {best.value:.4f}, {best.number}", flush=True)
+    with Progress(total=plan.candidates, initial=len(study.trials), desc="search", unit="candidate") as progress:
+        while (found := len(study.trials)) < plan.candidates:
+            first = found // plan.generation * plan.generation
+            done = study.get_trials(deepcopy=False)[:first]
+            sampler = _sampler(plan.seed, first, plan.startup)
+            memory = optuna.create_study(study_name=STUDY, direction="maximize", sampler=sampler)
+            memory.add_trials(done)
+            for candidate in plan.known[: plan.generation] if not first else ():
+                memory.enqueue_trial(dict(candidate))
+            trials = [memory.ask(choices) for _ in range(min(plan.generation, plan.candidates - first))]
+            _measure(memory, plan, measure, trials, first)
+            for trial in memory.get_trials(deepcopy=False)[found:]:
+                study.add_trial(trial)
+                progress.update()
+            best = memory.best_trial
+            print(
+                f"{len(study.trials)} of {plan.candidates} candidates: best {best.value:.4f}, {best.number}", flush=True
+            )
 
 
 def _measure(memory: Any, plan: Plan, measure: Measure, trials: Sequence[Any], first: int) -> None:

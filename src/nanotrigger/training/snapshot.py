@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from nanotrigger.results.records import replace_when_whole
+from nanotrigger.results.records import remove_halves, replace_when_whole
 
 INTERVAL_S = 5.0
 """Seconds between two snapshots at least."""
@@ -73,5 +73,6 @@ class Snapshot:
     def remove(self) -> None:
         """Delete the file, and its folder once it is empty."""
         self.path.unlink(missing_ok=True)
+        remove_halves(self.path)
         if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
