@@ -35,8 +35,8 @@ SMALL = {
         },
         "hgq": {"epochs": 40, "batch_size": 64, "hidden": [8, 6], "warmup": 1, "restarts": 1, "sweep": {"ebops": [1000000]}},
         "hgq_lut": {
-            "epochs": 40, "batch_size": 64, "hidden": [6], "warmup": 1, "restarts": 1, "beta": [1e-4, 1e-2],
-            "input_fraction": 2, "function_units": 4, "sweep": {"ebops": [4000]},
+            "epochs": 40, "batch_size": 64, "hidden": [6], "warmup": 1, "restarts": 1,
+            "learning_rate": 0.02, "input_fraction": 2, "function_units": 4, "sweep": {"ebops": [4000]},
         },
         "linear": {"method": "extension.linear_tagger", "bits": 5},
     },
