@@ -100,7 +100,7 @@ def main(engine: str, dataset: str, folder: str) -> None:
         for job in jobs:
             classes = method.predict(job.folder, test.x).argmax(1)
             (parameters,) = [*job.folder.glob("model/*.safetensors"), *job.folder.glob("model/*.npz")]
-            content = dict(np.load(parameters)) if parameters.suffix == ".npz" else None
+            content = dict(np.load(parameters, allow_pickle=False)) if parameters.suffix == ".npz" else None
             digest = sha256(parameters) if content is None else _digest(content)
             found[str(job)] = {
                 "accuracy": float((classes == test.y).mean()),
