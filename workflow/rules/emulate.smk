@@ -9,7 +9,7 @@ rule create_project:
             *sources("qonnx/*.py", "reports/xls.py"),
         ],
     output:
-        directory(hardware_file("project")),
+        hardware_file("project.tar.gz"),
     log:
         logs("create_project", "model", "seed", "flow"),
     benchmark:
@@ -27,7 +27,7 @@ rule create_project:
 
 rule emulate:
     input:
-        project=hardware_file("project"),
+        project=hardware_file("project.tar.gz"),
         vectors=vectors,
         outputs=model_file("outputs.npy"),
     output:

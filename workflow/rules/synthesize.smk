@@ -19,14 +19,15 @@ rule warm_program:
 
 rule synthesize:
     input:
-        project=hardware_file("project"),
+        project=hardware_file("project.tar.gz"),
         programs=lambda wildcards: [
             f"{RESULTS}/programs/{program}.txt"
             for program in PLAN.flows[wildcards.flow].module.requires
             if program.startswith("yowasp-")
         ],
     output:
-        hardware_file("synthesis.json"),
+        outcome=hardware_file("synthesis.json"),
+        files=hardware_file("synthesis.tar.gz"),
     log:
         logs("synthesize", "model", "seed", "flow"),
     benchmark:
@@ -47,12 +48,14 @@ rule synthesize:
 
 rule simulate_netlist:
     input:
-        project=hardware_file("project"),
+        project=hardware_file("project.tar.gz"),
         synthesis=hardware_file("synthesis.json"),
+        files=hardware_file("synthesis.tar.gz"),
         vectors=vectors,
         outputs=model_file("outputs.npy"),
     output:
-        hardware_file("netlist.json"),
+        netlist=hardware_file("netlist.json"),
+        files=hardware_file("netlist.tar.gz"),
     log:
         logs("simulate_netlist", "model", "seed", "flow"),
     benchmark:
@@ -70,6 +73,9 @@ rule simulate_netlist:
 
 rule read_report:
     input:
+        project=hardware_file("project.tar.gz"),
+        files=hardware_file("synthesis.tar.gz"),
+        simulated=hardware_file("netlist.tar.gz"),
         synthesis=hardware_file("synthesis.json"),
         emulation=hardware_file("emulation.json"),
         netlist=hardware_file("netlist.json"),

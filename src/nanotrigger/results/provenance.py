@@ -136,13 +136,12 @@ def _results(plan: Plan, results: Path, makers: Makers, files: Mapping[str, Any]
             folder = results / "hardware" / pair.model / f"seed{seed}" / pair.flow
             record = folder / "record.json"
             measured = read_json(record) if record.exists() else {}
-            own = [file for file in below(folder) if not Path(file).is_relative_to(folder / "project")]
             found[f"hardware/{pair.model}/seed{seed}/{pair.flow}"] = {
                 "stanza": {"flow": flow.module.__name__, **flow.params.model_dump(mode="json")},
                 "seed": seed,
                 "model": f"models/{pair.model}/seed{seed}",
                 **{key: measured.get(key) for key in ("tool", "version", "stage", "status")},
-                **_origin(makers, own),
+                **_origin(makers, below(folder)),
             }
     return found
 

@@ -32,7 +32,7 @@ def failure(results: Path, logs: Path, stanza: str, chunk: int, pair: Pair, seed
         (logs / f"train/{stanza}/{chunk}.log", results / f"training/{stanza}/trained/{chunk}"),
         (logs / f"export/{place}.log", model / "model.onnx"),
         (logs / f"check_export/{place}.log", model / "metrics.json"),
-        (logs / f"create_project/{place}/{pair.flow}.log", design / "project"),
+        (logs / f"create_project/{place}/{pair.flow}.log", design / "project.tar.gz"),
         (logs / f"emulate/{place}/{pair.flow}.log", design / "emulation.json"),
         (logs / f"synthesize/{place}/{pair.flow}.log", design / "synthesis.json"),
         (logs / f"simulate_netlist/{place}/{pair.flow}.log", design / "netlist.json"),
