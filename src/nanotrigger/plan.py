@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nanotrigger.batches import deal
 from nanotrigger.config import Config, ModelStanza, flow_module, model_module, shown, validate
 from nanotrigger.errors import ConfigError
 from nanotrigger.methods.base import Job, TrainingParams
@@ -132,6 +133,11 @@ class Plan:
         """The chunk in which each model trains, of those that are not built too."""
         chunks = ((i, chunk) for stanza in self.stanzas.values() for i, chunk in enumerate(stanza.chunks))
         return {model.name: i for i, chunk in chunks for model in chunk}
+
+    @cached_property
+    def batches(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        """Models and seeds whose exports and designs are made together, by the batch; empty where each has its own jobs."""
+        return deal(self.models, self.seeds, self.config.run.batches)
 
     def jobs(self, stanza: str, folder: Path, inputs: Path, chunk: int | None = None) -> list[Job]:
         """What a stanza trains, all of it or a chunk: its models with every seed, below `folder`; its steps lie in `inputs`.

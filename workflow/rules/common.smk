@@ -1,6 +1,7 @@
 """What all rules share: the validated plan, and where things lie."""
 
 import time
+from functools import lru_cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -44,6 +45,9 @@ DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
 LABELS = ("g", "q", "w", "z", "t")
 SOURCES = Path(workflow.basedir) / "src/nanotrigger"
 FIGURES = discover("nanotrigger.plots")
+FLOW_PARAMS = {
+    name: flow.params.model_dump(mode="json") for name, flow in PLAN.flows.items()
+}
 ROLES = {
     role
     for model in PLAN.models.values()
@@ -80,6 +84,7 @@ def benchmarks(name: str, *wildcards: str) -> str:
     return f"benchmarks/{RUN.name}/{Path(name, *(f'{{{w}}}' for w in wildcards))}.tsv"
 
 
+@lru_cache(None)
 def sources(*patterns: str) -> list[str]:
     """Files of the package that a rule's result depends on; an edit there reruns it, a new time stamp does not."""
     return sorted(str(path) for pattern in patterns for path in SOURCES.glob(pattern))
@@ -154,7 +159,7 @@ def flow_sources(wildcards):
 
 
 def flow_params(wildcards):
-    return PLAN.flows[wildcards.flow].params.model_dump(mode="json")
+    return FLOW_PARAMS[wildcards.flow]
 
 
 def memory(megabytes: int):
@@ -173,13 +178,28 @@ def licence(name: str):
     return taken
 
 
+def batch_file(name: str, *wildcards: str) -> str:
+    """List of the files of that name that the members of a batch have, in each flow if it is a wildcard."""
+    folder = "/".join(f"{{{w}}}" for w in ("batch", *wildcards))
+    return f"{RESULTS}/provenance/batches/{folder}/{name}.list"
+
+
 def over_models(name: str) -> list[str]:
-    """A file of every model and seed of the run."""
+    """A file of every model and seed of the run; in a run in batches their lists, which a job's script sees as the files."""
+    if PLAN.batches:
+        return expand(batch_file(name), batch=PLAN.batches)
     return expand(model_file(name), model=PLAN.models, seed=RUN.seeds)
 
 
 def over_designs(name: str) -> list[str]:
-    """A file of every design (model, seed and flow) that the run builds."""
+    """A file of every design (model, seed and flow) that the run builds, or their lists."""
+    if PLAN.batches:
+        return [
+            batch_file(name, "flow").format(batch=batch, flow=flow)
+            for flow in PLAN.flows
+            for batch, members in PLAN.batches.items()
+            if any((model, flow) in PLAN.kinds for model, seed in members)
+        ]
     return [
         hardware_file(name).format(model=p.model, flow=p.flow, seed=seed)
         for p in PLAN.pairs

@@ -10,8 +10,9 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,29 @@ def files_below(path: Path) -> list[Path]:
 def fingerprint(path: Path) -> dict[str, Any]:
     """Hash and size in bytes of a file."""
     return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+@lru_cache(maxsize=4096)
+def _known_sha256(path: str, changed_ns: int, size: int) -> str:
+    return sha256(Path(path))
+
+
+def _same(path: str, stated: Mapping[str, Any]) -> bool:
+    """Whether a file still has the hash that is stated; one that did not change meanwhile is read once by a process."""
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        return False
+    known = (path, status.st_mtime_ns, status.st_size)
+    return status.st_size == stated["bytes"] and _known_sha256(*known) == stated["sha256"]
+
+
+def digest(path: Path) -> str:
+    """One hash of a file, or of the names and hashes of all files of a folder."""
+    if path.is_file():
+        return sha256(path)
+    listed = [(str(file.relative_to(path)), sha256(file)) for file in files_below(path)]
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
 def fingerprints(paths: Iterable[str | Path]) -> dict[str, dict[str, Any]]:
@@ -68,6 +92,16 @@ def named_list(values: Any) -> dict[str, Any]:
     return {"values": json.loads(json.dumps(list(values), default=str)), "names": dict(getattr(values, "_names", {}))}
 
 
+def folders_read(job: Any) -> dict[str, str]:
+    """Hash of each folder among the inputs; of one that holds several models, of the job's own model and seed."""
+    wildcards = dict(job.wildcards.items())
+    found = {}
+    for folder in (path for path in map(Path, job.input) if path.is_dir()):
+        own = folder / str(wildcards.get("model")) / f"seed{wildcards.get('seed')}"
+        found[str(folder)] = digest(own if own.is_dir() else folder)
+    return found
+
+
 class JobRecord:
     """The record of one job: made when it begins, which removes that of an earlier one, and written when it ends well."""
 
@@ -78,6 +112,23 @@ class JobRecord:
         self.path.unlink(missing_ok=True)
         self.started = datetime.now(UTC)
 
+    @staticmethod
+    def stands(job: Any, results: Path) -> bool:
+        """Whether a job of that rule for these wildcards has ended well, read and ran with the same, and left what is there."""
+        path = results / FOLDER / "jobs" / f"{'/'.join([job.rule, *map(str, job.wildcards)])}.json"
+        if not path.exists():
+            return False
+        record = read_json(path)
+        return (
+            record["input"]["values"] == named_list(job.input)["values"]
+            and record["output"]["values"] == named_list(job.output)["values"]
+            and record["params"]["values"] == named_list(job.params)["values"]
+            and all(_same(file, stated) for file, stated in record["read"].items())
+            and all(_same(file, stated) for file, stated in record["wrote"].items())
+            and {str(file) for output in map(Path, job.output) for file in files_below(output)} == set(record["wrote"])
+            and record["folders"] == folders_read(job)
+        )
+
     def write(self) -> None:
         job = self.job
         write_json(
@@ -86,12 +137,13 @@ class JobRecord:
                 "id": self.id,
                 "rule": job.rule,
                 "wildcards": dict(job.wildcards.items()),
-                "script": _script(),
+                "script": getattr(job, "script_path", None) or _script(),
                 "threads": job.threads,
                 "input": named_list(job.input),
                 "output": named_list(job.output),
                 "params": named_list(job.params),
                 "read": fingerprints(path for path in map(str, job.input) if Path(path).is_file()),
+                "folders": folders_read(job),
                 "wrote": fingerprints(map(str, job.output)),
                 "left": self._worked_in(),
                 "git": git_state(),
