@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from nanotrigger.results.job_records import JobRecord
 
 
 @contextmanager
-def job(snakemake: Any, recorded: bool = True) -> Iterator[Plan]:
+def job(snakemake: Any, recorded: bool = True, gathers: Iterable[str] = ()) -> Iterator[Plan]:
     """Run a script's body with its output in the rule's log; gives the plan of the run.
 
     Libraries use as many threads as the rule has: jobs that share cores slow each other down many times over, and sums
     of another number of threads are other numbers. An error meant for the user ends the job with its message alone; any
     other keeps its traceback. What the job read and wrote is recorded when it ends well, unless it only runs others that
-    are (`recorded`).
+    are (`recorded`); gathers: see JobRecord.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
@@ -38,7 +38,7 @@ def job(snakemake: Any, recorded: bool = True) -> Iterator[Plan]:
             os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
         snakemake.input = expanded(snakemake.input)
         recorded = recorded and not hasattr(snakemake, "replayed")
-        record = JobRecord(snakemake, Path("results", plan.config.run.name)) if recorded else None
+        record = JobRecord(snakemake, Path("results", plan.config.run.name), gathers) if recorded else None
         yield plan
         if record:
             record.write()

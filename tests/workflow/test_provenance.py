@@ -55,7 +55,7 @@ def git(folder, *arguments):
 def copy(finished, tmp_path, monkeypatch):
     """The finished run in a folder of its own, which the test stands in and may spoil."""
     shutil.copytree(finished.folder / RESULTS, tmp_path / RESULTS)
-    for name in ("workflow", "resources", "src", "model.onnx"):
+    for name in ("config", "workflow", "resources", "src", "model.onnx"):
         (tmp_path / name).symlink_to(finished.folder / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -12,8 +12,6 @@ rule create_project:
         hardware_file("project.tar.gz"),
     log:
         logs("create_project", "model", "seed", "flow"),
-    benchmark:
-        benchmarks("create_project", "model", "seed", "flow")
     resources:
         mem_mb=memory(4000),
         runtime=60,
@@ -34,8 +32,6 @@ rule emulate:
         hardware_file("emulation.json"),
     log:
         logs("emulate", "model", "seed", "flow"),
-    benchmark:
-        benchmarks("emulate", "model", "seed", "flow")
     resources:
         mem_mb=memory(4000),
         runtime=120,

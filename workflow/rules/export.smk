@@ -15,8 +15,6 @@ rule export:
         manifest=model_file("manifest.json"),
     log:
         logs("export", "model", "seed"),
-    benchmark:
-        benchmarks("export", "model", "seed")
     resources:
         mem_mb=memory(3000),
         runtime=20,
@@ -42,8 +40,6 @@ rule check_export:
         outputs=model_file("outputs.npy"),
     log:
         logs("check_export", "model", "seed"),
-    benchmark:
-        benchmarks("check_export", "model", "seed")
     resources:
         mem_mb=memory(4000),
         runtime=20,

@@ -58,8 +58,6 @@ rule simulate_netlist:
         files=hardware_file("netlist.tar.gz"),
     log:
         logs("simulate_netlist", "model", "seed", "flow"),
-    benchmark:
-        benchmarks("simulate_netlist", "model", "seed", "flow")
     resources:
         mem_mb=memory(4000),
         runtime=60,

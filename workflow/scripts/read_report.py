@@ -1,7 +1,10 @@
 from nanotrigger.job import job
 from nanotrigger.results.designs import write_record
 
-with job(snakemake) as plan:
+# a design's last job
+BEFORE = ("create_project", "emulate", "synthesize", "simulate_netlist")
+
+with job(snakemake, gathers=BEFORE) as plan:
     flow = plan.flows[snakemake.wildcards.flow]
     write_record(
         flow,

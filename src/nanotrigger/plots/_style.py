@@ -1,6 +1,7 @@
 """The look that all figures share, and how one is written."""
 
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -50,6 +51,14 @@ STYLE = {
     "savefig.dpi": 160,
     "axes.prop_cycle": plt.cycler(color=COLOURS),
 }
+
+
+def evenly(names: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of `names`, the first and the last among them and the others evenly between; all where they are few."""
+    names = list(names)
+    if len(names) <= most:
+        return names
+    return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
 
 
 def method_name(method: str) -> str:

@@ -2,7 +2,8 @@
 
 Left: energy of one inference per layer, and of the whole network (black), at 45 nm: products, sums, and reading and writing of
 memories by bit width, from the figures of Horowitz (ISSCC 2014) with the rules of QTools (2006.10159). An estimate, without
-routing, clock or leakage. Right: what the whole is spent on.
+routing, clock or leakage. Right: what the whole is spent on. Of more than 40 models 40 are shown, evenly from the one that
+takes most to the one that takes least; the CSV has all.
 """
 
 from pathlib import Path
@@ -11,10 +12,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS
+from nanotrigger.plots._style import COLOURS, MARKERS, evenly
 from nanotrigger.results.records import read_json
 
 needs = ("metrics",)
+
+SHOWN = 40
 
 LABELS = {
     "multiply": "products",
@@ -38,7 +41,9 @@ def plot(plan, inputs):
     table = pd.DataFrame(rows, columns=["model", "seed", "layer", *LABELS])
     table["energy_pj"] = table[list(LABELS)].sum(axis=1)
     shown = table[table.seed == table.seed.min()]
-    models = list(shown.groupby("model").energy_pj.sum().sort_values(ascending=False).index)
+    found = list(shown.groupby("model").energy_pj.sum().sort_values(ascending=False).index)
+    models = evenly(found, SHOWN)
+    shown = shown[shown.model.isin(models)]
     size = (9.6, max(2.8, 1.5 + 0.3 * len(models)))
     figure, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True, width_ratios=(3, 2))
     places = {model: place for place, model in enumerate(models)}
@@ -54,6 +59,8 @@ def plot(plan, inputs):
         start += share
     left.set(xscale="log", xlabel="energy per inference [pJ]", ylim=(len(models) - 0.4, -0.6))
     left.set_yticks(range(len(models)), models)
+    if len(models) < len(found):
+        left.set_ylabel(f"{len(models)} of {len(found):,} models")
     right.set(xlabel="share [%]", xlim=(0, 100))
     for ax in (left, right):
         ax.tick_params(axis="y", which="both", length=0)

@@ -114,19 +114,29 @@ def write_record(flow: Flow, model: str, seed: int, inputs: Any, path: str) -> N
         record = replace(record, status=f"{record.status}; {NOT_EMULATED}: {reason}")
     if reason := netlist.get("status"):
         record = replace(record, notes=(*record.notes, f"netlist not simulated: {reason}"))
-    write_json(
-        Path(path),
-        {
-            "model": model,
-            "seed": seed,
-            "flow": flow.name,
-            "part": flow.params.part,
-            "clock_ns": flow.params.clock_ns,
-            **asdict(record),
-            "vectors": emulated["vectors"],
-            "mismatches": emulated["mismatches"],
-            "netlist_vectors": netlist["vectors"],
-            "netlist_mismatches": netlist["mismatches"],
-            "overflows": metrics["overflows"],
-        },
-    )
+    write_json(Path(path), joined(flow, model, seed, record, emulated, netlist, metrics))
+
+
+def joined(
+    flow: Flow,
+    model: str,
+    seed: int,
+    record: ResourceRecord,
+    emulated: dict[str, Any],
+    netlist: dict[str, Any],
+    metrics: dict[str, Any],
+) -> dict[str, Any]:
+    """The row of a design: its record with what its simulations and its model's file counted."""
+    return {
+        "model": model,
+        "seed": seed,
+        "flow": flow.name,
+        "part": flow.params.part,
+        "clock_ns": flow.params.clock_ns,
+        **asdict(record),
+        "vectors": emulated["vectors"],
+        "mismatches": emulated["mismatches"],
+        "netlist_vectors": netlist["vectors"],
+        "netlist_mismatches": netlist["mismatches"],
+        "overflows": metrics["overflows"],
+    }

@@ -1,12 +1,16 @@
 """A record of each job of the DAG, written when it ends: what it read, what it ran with, and the hashes of what it wrote.
 
 Records lie in `provenance/jobs/<rule>/<wildcards>.json` below the results of a run. They are no outputs of the DAG and no
-inputs: a commit changes them only where a job runs again.
+inputs: a commit changes them only where a job runs again. The last job of a design gathers those of the jobs before it in
+its own file: a large study would else have as many files of records as of results. One that has a file of its own again ran
+again since, and counts.
 """
 
+import glob
 import hashlib
 import json
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -87,6 +91,11 @@ def environment() -> dict[str, Any]:
     }
 
 
+def job_id(job: Any) -> str:
+    """Name of a job: its rule and the values of its wildcards."""
+    return "/".join([job.rule, *map(str, job.wildcards)])
+
+
 def named_list(values: Any) -> dict[str, Any]:
     """A list of Snakemake's with its names, as plain data."""
     return {"values": json.loads(json.dumps(list(values), default=str)), "names": dict(getattr(values, "_names", {}))}
@@ -102,23 +111,57 @@ def folders_read(job: Any) -> dict[str, str]:
     return found
 
 
-class JobRecord:
-    """The record of one job: made when it begins, which removes that of an earlier one, and written when it ends well."""
+def record_path(results: Path, job: str) -> Path:
+    """Where a job, by its id `<rule>/<wildcards>`, writes its record."""
+    rule, _, wildcards = job.partition("/")
+    return results / FOLDER / "jobs" / (f"{rule}/{wildcards.replace('/', ',')}.json" if wildcards else f"{rule}.json")
 
-    def __init__(self, snakemake: Any, results: Path) -> None:
-        self.job, self.results = snakemake, results
-        self.id = "/".join([snakemake.rule, *map(str, snakemake.wildcards)])
-        self.path = results / FOLDER / "jobs" / f"{self.id}.json"
-        self.path.unlink(missing_ok=True)
+
+def find_record(results: Path, job: str) -> tuple[Path, dict[str, Any]] | None:
+    """The file that holds the record of a job, and that record; None where there is none.
+
+    Raises NanotriggerError naming a file that is damaged.
+    """
+    own = record_path(results, job)
+    if own.exists() and "id" in (content := read_json(own)):
+        return own, content
+    for path in sorted((results / FOLDER / "jobs").glob(f"*/{glob.escape(own.name)}")) if "/" in job else ():
+        if job in (gathered := read_json(path).get("gathered", {})):
+            return path, gathered[job]
+    return None
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """Hash of a record without those that it gathers, which have hashes of their own."""
+    own = {key: value for key, value in record.items() if key != "gathered"}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+
+
+class JobRecord:
+    """The record of one job: made when it begins, which removes that of an earlier one, and written when it ends well.
+
+    gathers: rules whose jobs for the same wildcards have ended, and whose records are taken into this one.
+    """
+
+    def __init__(self, snakemake: Any, results: Path, gathers: Iterable[str] = ()) -> None:
+        self.job, self.results, self.gathers = snakemake, results, tuple(gathers)
+        self.id = job_id(snakemake)
+        self.path = record_path(results, self.id)
+        # what it gathered stands, though it itself does not any more
+        self.gathered = read_json(self.path).get("gathered", {}) if self.path.exists() else {}
+        if self.gathered:
+            write_json(self.path, {"gathered": self.gathered})
+        else:
+            self.path.unlink(missing_ok=True)
         self.started = datetime.now(UTC)
 
     @staticmethod
     def stands(job: Any, results: Path) -> bool:
         """Whether a job of that rule for these wildcards has ended well, read and ran with the same, and left what is there."""
-        path = results / FOLDER / "jobs" / f"{'/'.join([job.rule, *map(str, job.wildcards)])}.json"
-        if not path.exists():
+        found = find_record(results, job_id(job))
+        if found is None:
             return False
-        record = read_json(path)
+        record = found[1]
         return (
             record["input"]["values"] == named_list(job.input)["values"]
             and record["output"]["values"] == named_list(job.output)["values"]
@@ -131,9 +174,17 @@ class JobRecord:
 
     def write(self) -> None:
         job = self.job
+        singles = []
+        for rule in self.gathers:
+            other = "/".join([rule, *self.id.split("/")[1:]])
+            if (path := record_path(self.results, other)).exists():
+                self.gathered[other] = read_json(path)
+                singles.append(path)
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         write_json(
             self.path,
             {
+                **({"gathered": self.gathered} if self.gathered else {}),
                 "id": self.id,
                 "rule": job.rule,
                 "wildcards": dict(job.wildcards.items()),
@@ -150,8 +201,12 @@ class JobRecord:
                 "environment": self._environment(),
                 "started": self.started.isoformat(timespec="seconds"),
                 "ended": datetime.now(UTC).isoformat(),
+                "cpu_s": round(sum(u.ru_utime + u.ru_stime for u in used), 2),
+                "memory_mb": max(u.ru_maxrss for u in used) // 1024,
             },
         )
+        for path in singles:
+            path.unlink()
 
     def _worked_in(self) -> dict[str, dict[str, Any]]:
         """Hashes of all files of the folders among the inputs in which a file changed while the job ran."""
@@ -188,5 +243,11 @@ def _script() -> str | None:
 
 def read_records(results: Path) -> dict[str, dict[str, Any]]:
     """All records of a run, by their id. Raises NanotriggerError naming one that is damaged."""
-    records = (read_json(path) for path in sorted((results / FOLDER / "jobs").rglob("*.json")))
-    return {record["id"]: record for record in records}
+    found: dict[str, dict[str, Any]] = {}
+    gathered: dict[str, dict[str, Any]] = {}
+    for path in sorted((results / FOLDER / "jobs").rglob("*.json")):
+        content = read_json(path)
+        gathered |= content.pop("gathered", {})
+        if content:
+            found[content["id"]] = content
+    return {**gathered, **found}

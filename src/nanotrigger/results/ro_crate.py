@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nanotrigger.errors import NanotriggerError
-from nanotrigger.results.job_records import FOLDER
+from nanotrigger.results.job_records import read_records
 from nanotrigger.results.records import read_json, write_json
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
@@ -41,8 +41,9 @@ def write_crate(provenance: str, path: str) -> None:
         entities[name] = crate.add_file(dest_path=str(Path(name).relative_to(results)), properties=properties)
     tools: dict[str, Any] = {}
     actions = []
+    records = read_records(results)
     for job, entry in stated["jobs"].items():
-        record = read_json(results / FOLDER / "jobs" / f"{job}.json")
+        record = records[job]
         script = record["script"]
         if script not in tools:
             properties = {
