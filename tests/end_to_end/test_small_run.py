@@ -135,7 +135,9 @@ def test_the_run_verifies_and_knows_its_origins(finished):
     assert data["stanza"]["jets"] == 750 and "make_dataset" in data["jobs"] and "generate_jets/w/0" in data["jobs"]
     design = stated["results"]["hardware/hgq_1000000/seed3/rtl"]
     assert design["stanza"]["flow"] == "nanotrigger.flows.rtl" and design["seed"] == 3 and design["version"]
-    assert {"train/hgq", "synthesize/hgq_1000000/3/rtl"} <= set(design["jobs"]) and "train/hawq" not in design["jobs"]
+    assert {"train/hgq/0", "synthesize/hgq_1000000/3/rtl"} <= set(design["jobs"]) and "train/hawq/0" not in design[
+        "jobs"
+    ]
     assert all(entry["job"] and entry["part_of_run"] for entry in stated["files"].values()), "nothing of unknown origin"
     rows = {(row["model"], row.get("flow")): row["from"] for row in stated["tables"]["tables/summary.csv"]}
     assert rows["linear", "rtl"] == ["models/linear/seed3", "hardware/linear/seed3/rtl"]

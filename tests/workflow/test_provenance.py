@@ -122,9 +122,9 @@ def test_changed_hashes_do_not_hide_a_change(copy):
     assert f"altered: {record}: the record of a job" in verify(RESULTS, tables=False).problems
 
 
-def test_changed_sources_are_noted_and_are_no_fault(copy):
+def test_changed_sources_are_noted_and_are_no_fault(copy, finished):
     (copy / "resources").unlink()
-    (copy / "resources").mkdir()
+    shutil.copytree(finished.folder / "resources", copy / "resources")
     (copy / "resources/published_results.csv").write_text("other\n")
     verdict = verify(RESULTS, tables=False)
     assert not verdict.problems
@@ -146,7 +146,7 @@ def test_each_result_has_stanza_seed_commit_and_files(finished):
     model = stated["results"]["models/file/seed0"]
     assert model["stanza"]["path"] == "model.onnx" and model["seed"] == 0 and model["dataset"] is None
     assert model["commits"] == [{"commit": head, "dirty": False}]
-    assert {"train/file", "export/file/0", "check_export/file/0"} <= set(model["jobs"])
+    assert {"train/file/0", "export/file/0", "check_export/file/0"} <= set(model["jobs"])
     assert f"{RESULTS}/models/file/seed0/model.onnx" in model["files"]
     (environment,) = model["environments"]
     packages = stated["environments"][environment]["packages"]

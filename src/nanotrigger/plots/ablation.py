@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS
+from nanotrigger.plots._style import COLOURS, MARKERS, SMALLEST
 from nanotrigger.results.ablation import ablation_table
 from nanotrigger.results.records import read_json
 
@@ -37,8 +37,9 @@ def plot(plan, inputs):
     top.set_ylabel("accuracy (test split)")
     bottom.set_ylabel("BOPs")
     bottom.set_yscale("log")
-    names = [name.replace(", ", "\n") for name in precisions]
-    bottom.set_xticks(np.arange(len(precisions)), names, fontsize=10 if len(names) < 6 else 7)
+    many = len(precisions) > 5
+    names = precisions if many else [name.replace(", ", "\n") for name in precisions]
+    bottom.set_xticks(np.arange(len(precisions)), names, fontsize=SMALLEST, rotation=90 if many else 0)
     for ax in (top, bottom):
         ax.tick_params(axis="x", which="both", length=0)
         for edge in np.arange(len(precisions) - 1) + 0.5:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nanotrigger.data.classes import CLASSES, FEATURES
-from nanotrigger.plots._style import CLASS_NAMES
+from nanotrigger.plots._style import CLASS_NAMES, SMALLEST, WIDTH
 from nanotrigger.results.jets import all_jets
 
 needs = ("data",)
@@ -27,7 +27,7 @@ def applies(available):
 
 def plot(plan, inputs):
     x, y = all_jets(Path(inputs.data))
-    figure, axes = plt.subplots(6, 3, figsize=(5.2, 9.2))
+    figure, axes = plt.subplots(6, 3, figsize=(WIDTH, 9.8))
     rows = []
     for ax, (column, feature) in zip(axes.flat, enumerate(FEATURES), strict=False):
         low, high = np.percentile(x[:, column], [0.5, 99.5])
@@ -45,18 +45,18 @@ def plot(plan, inputs):
             share = np.histogram(values, edges)[0] / len(values)
             ax.stairs(share, edges, label=CLASS_NAMES[name], linestyle=LINES[i], linewidth=1.0)
             rows.append(pd.DataFrame({"feature": feature, "class": name, "low_edge": edges[:-1], "share": share}))
-        ax.set_title(feature + (" [GeV]" if feature == "mass_mmdt" else ""), fontsize=8, pad=4)
-        ax.tick_params(axis="both", which="both", labelsize=7, length=2, pad=2)
+        ax.set_title(feature + (" [GeV]" if feature == "mass_mmdt" else ""), fontsize=SMALLEST, pad=4)
+        ax.tick_params(axis="both", which="both", labelsize=SMALLEST, length=2, pad=2)
         ax.tick_params(axis="y", which="both", labelleft=False, left=False, right=False)
         if feature in LOGARITHMIC:
             ax.set_xscale("log")
         else:
-            ax.locator_params(axis="x", nbins=4)
+            ax.locator_params(axis="x", nbins=3)
         ax.set_ylim(bottom=0)
         ax.margins(x=0)
     for ax in axes.flat[len(FEATURES) :]:
         ax.axis("off")
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    axes.flat[-2].legend(handles, labels, loc="center left", ncols=2, fontsize=9, bbox_to_anchor=(0.0, 0.5))
-    figure.supylabel("share of jets per bin", fontsize=9)
+    axes.flat[-2].legend(handles, labels, loc="center left", ncols=2, fontsize=SMALLEST, bbox_to_anchor=(0.0, 0.5))
+    figure.supylabel("share of jets per bin", fontsize=SMALLEST)
     return figure, pd.concat(rows)

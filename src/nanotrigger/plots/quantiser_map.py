@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import evenly
+from nanotrigger.plots._style import SMALLEST, WIDTH, evenly
 from nanotrigger.qonnx.kinds import BINARY, FIXED, TERNARY, Format, parse
 from nanotrigger.results.records import read_json
 
@@ -19,7 +19,7 @@ needs = ("metrics",)
 
 PLACES = ("kernel", "bias", "activation")
 TEXTS = {BINARY: "±1", TERNARY: "0, ±1"}
-PANELS = 3
+PANELS = 2
 """In a row."""
 
 SHOWN = 24
@@ -49,12 +49,14 @@ def plot(plan, inputs):
     models = dict(evenly(list(models.items()), SHOWN))
     columns = min(max(len(models), 1), PANELS)
     lines = -(-max(len(models), 1) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(max(3.2 * columns, 5.2), 2.9 * lines), squeeze=False)
+    figure, axes = plt.subplots(lines, columns, figsize=(WIDTH, 2.6 * lines), squeeze=False)
     for ax in axes.ravel()[len(models) :]:
         ax.axis("off")
     for ax, (model, layers) in zip(axes.ravel(), models.items(), strict=False):
         _panel(ax, layers)
-        ax.set_title(model)
+        ax.set_title(model, fontsize=10)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("layer")
     if not models:
         axes[0, 0].text(0.5, 0.5, "every model has one quantiser throughout", ha="center", va="center")
     return figure, table
@@ -72,8 +74,8 @@ def _panel(ax, layers):
             text = TEXTS.get(form.kind, f"{form.bits:g}" if form.kind == FIXED else f"$2^n$, {form.bits:g}")
             ax.text(column, row, text, ha="center", va="center", color="w" if form.bits > 6 else "k")
     ax.imshow(np.log2(bits), cmap="Blues", vmin=-0.6, vmax=4.3, aspect="auto")
-    ax.set_xticks(range(len(PLACES)), PLACES, fontsize=9)
-    ax.set_yticks(range(len(layers)), [f"layer {i + 1}" for i in range(len(layers))], fontsize=9)
+    ax.set_xticks(range(len(PLACES)), PLACES, fontsize=SMALLEST)
+    ax.set_yticks(range(len(layers)), [str(i + 1) for i in range(len(layers))], fontsize=SMALLEST)
     ax.tick_params(which="both", length=0)
     ax.set_xticks(np.arange(len(PLACES) + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(len(layers) + 1) - 0.5, minor=True)

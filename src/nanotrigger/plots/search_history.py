@@ -1,8 +1,8 @@
 """What a search tried, and the front of accuracy against cost that it found.
 
-A row for each search. Left: score of every candidate (accuracy on the validation split times the forgiving factor of
+Two panels for each search. Above: score of every candidate (accuracy on the validation split times the forgiving factor of
 2006.10159) in the order of the search, and the best so far. Open: candidates that were stopped early, at their last score.
-Right: accuracy on the validation split after the few epochs of the search against what the objective counts, with the
+Below: accuracy on the validation split after the few epochs of the search against what the objective counts, with the
 front; star: the one that was chosen, which is then trained at full length; dotted: the reference, to which costs are
 compared.
 """
@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, evenly
+from nanotrigger.plots._style import COLOURS, WIDTH, evenly
 from nanotrigger.results.records import read_json
 
 needs = ("steps",)
@@ -31,22 +31,22 @@ def applies(available):
 def plot(plan, inputs):
     searches = evenly([Path(p) for p in inputs.steps if Path(p).name == "search.json"], SHOWN)
     found = {path.parent.name: read_json(path) for path in searches}
-    figure, axes = plt.subplots(len(found), 2, figsize=(9.6, 0.6 + 3.3 * len(found)), squeeze=False)
+    figure, axes = plt.subplots(2 * len(found), 1, figsize=(WIDTH, 0.8 + 5.4 * len(found)))
     tables = []
-    for (left, right), (stanza, search) in zip(axes, found.items(), strict=True):
+    for (above, below), (stanza, search) in zip(axes.reshape(-1, 2), found.items(), strict=True):
         table = pd.DataFrame(search["candidates"]).drop(columns="layers")
         table.insert(0, "stanza", stanza)
         table["cost"] = table[search["objective"]]
         table["best"] = table.score.where(table.finished).cummax().ffill()
         table["chosen"] = table.candidate == search["chosen"]
         table["front"] = _front(table)
-        _history(left, table)
-        _costs(right, table, search)
-        left.set_ylabel(f"{stanza}: score")
-        right.set_ylabel("accuracy (validation split)")
+        _history(above, table)
+        _costs(below, table, search)
+        above.set_ylabel(f"{stanza}: score")
+        below.set_ylabel("accuracy (val split)")
         tables.append(table)
     named = {label: line for ax in axes.ravel() for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=6, columnspacing=1.2)
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=3, columnspacing=1.2)
     return figure, pd.concat(tables)
 
 
