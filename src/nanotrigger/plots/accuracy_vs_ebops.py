@@ -1,11 +1,12 @@
 """Accuracy against effective bit operations.
 
-Accuracy on the test split, with 95 % intervals (of up to 200 points), against effective bit operations (2405.00645). Steps: the front of each
+Accuracy on the test split, with 95 % intervals, against effective bit operations (2405.00645). Steps: the front of each
 method, at every cost its most accurate model *on the validation split* of at most that cost; a step may lead down, where
 the test split does not confirm the choice. The text below says where the front of a method that searches for one lies below
 another's at equal cost, by paired differences on the same jets (tables/front_comparisons.csv). Open black diamonds:
 published figures of the same dataset and metric. Grey: published on the same dataset, but not comparable, for what the legend
 names (the authors' checkpoints state accuracies of a validation split). None is shown beside generated jets.
+Intervals of more than 200 points would cover each other and are left out.
 """
 
 import textwrap
