@@ -12,8 +12,9 @@ script the files themselves where its rule names their lists.
 
 import multiprocessing
 import runpy
+import shutil
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,20 +67,35 @@ def read_list(path: Path) -> list[str]:
     return files
 
 
-def expanded(inputs: Any) -> Any:
-    """Inputs of a job with the files of each list in its place."""
+def expanded(inputs: Any, plan: Any) -> Any:
+    """Inputs of a job with the files of each run of lists in their place, in the order in which the run names their models."""
     if not any(str(path).endswith(SUFFIX) for path in inputs):
         return inputs
-    values, ends = [], [0]
-    for path in inputs:
-        values += read_list(Path(path)) if str(path).endswith(SUFFIX) else [path]
-        ends.append(len(values))
-    names = {
-        # a name for a single file stays one, a list of one file stays a list
-        name: (ends[start], None if end is None and ends[start + 1] - ends[start] == 1 else ends[end or start + 1])
-        for name, (start, end) in inputs._names.items()
-    }
+    order = run_order(plan)
+    spans = sorted(
+        (start, start + 1 if end is None else end, name, end) for name, (start, end) in inputs._names.items()
+    )
+    values: list[str] = []
+    names: dict[str, tuple[int, int | None]] = {}
+    for start, stop, name, end in spans:
+        own = list(inputs[start:stop])
+        if any(str(path).endswith(SUFFIX) for path in own):
+            own, end = sorted((file for path in own for file in read_list(Path(path))), key=order), stop
+        names[name] = (len(values), None if end is None else len(values) + len(own))
+        values += own
     return _named(values, names)
+
+
+def run_order(plan: Any) -> Callable[[str], tuple[int, ...]]:
+    """Where a file of a model or a design stands in the run: by model, then by flow if it has one, then by seed."""
+    models, flows = ({name: i for i, name in enumerate(names)} for names in (plan.models, plan.flows))
+    seeds = {f"seed{seed}": i for i, seed in enumerate(plan.seeds)}
+
+    def place(path: str) -> tuple[int, ...]:
+        _, _, _, model, seed, name, *_ = Path(path).parts
+        return models[model], flows.get(name, 0), seeds[seed]
+
+    return place
 
 
 def _named(values: Iterable[Any], names: Mapping[str, tuple[int, int | None]]) -> Any:
@@ -164,7 +180,8 @@ def run_batch(plan: Any, snakemake: Any) -> None:
 
     Raises NanotriggerError naming every member that failed, when all others are done.
     """
-    step, members = snakemake.params.step, snakemake.params.members
+    step = snakemake.params.step
+    members = step["members"]
     results = Path("results", plan.config.run.name)
     failed, done = [], []
     for number, member in enumerate(members, 1):
@@ -174,6 +191,9 @@ def run_batch(plan: Any, snakemake: Any) -> None:
         if JobRecord.stands(job, results):
             print(f"{number} of {len(members)}: {name}: as it was", flush=True)
             continue
+        for output in map(Path, job.output):  # as the DAG does before a job
+            shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
+            output.parent.mkdir(parents=True, exist_ok=True)
         # a process of its own: a crash in a tool's library is one member's failure
         process = multiprocessing.get_context("fork").Process(target=_run, args=(job,))
         process.start()

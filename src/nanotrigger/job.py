@@ -36,7 +36,7 @@ def job(snakemake: Any, recorded: bool = True, gathers: Iterable[str] = ()) -> I
         plan = getattr(snakemake, "plan", None) or make_plan(load_config(snakemake.config))
         if plan.config.run.device != "auto":
             os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
-        snakemake.input = expanded(snakemake.input)
+        snakemake.input = expanded(snakemake.input, plan)
         recorded = recorded and not hasattr(snakemake, "replayed")
         record = JobRecord(snakemake, Path("results", plan.config.run.name), gathers) if recorded else None
         yield plan

@@ -77,11 +77,12 @@ def batch_step(rule):
             name or "": strip_wildcard_constraints(path)
             for name, path in rule.output._allitems()
         }
+        log = strip_wildcard_constraints(rule.log[0])
         script = Path(workflow.basedir, "workflow/scripts", f"{rule.name}.py")
         here = Path.cwd()
         script = script.relative_to(here) if script.is_relative_to(here) else script
         return {
-            **shared(rule.name, str(script), str(rule.log[0]), output, own),
+            **shared(rule.name, str(script), log, output, own),
             "members": own,
         }
 

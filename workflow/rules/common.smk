@@ -79,6 +79,11 @@ def logs(name: str, *wildcards: str) -> str:
     return f"logs/{RUN.name}/{Path(name, *(f'{{{w}}}' for w in wildcards))}.log"
 
 
+def design_log(name: str, *wildcards: str) -> str:
+    """The same of a model or a design, all in one folder: each would else have two more for every rule."""
+    return f"logs/{RUN.name}/{name}/{','.join(f'{{{w}}}' for w in wildcards)}.log"
+
+
 def benchmarks(name: str, *wildcards: str) -> str:
     """Time and memory of a rule's job."""
     return f"benchmarks/{RUN.name}/{Path(name, *(f'{{{w}}}' for w in wildcards))}.tsv"

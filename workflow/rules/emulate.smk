@@ -11,7 +11,7 @@ rule create_project:
     output:
         hardware_file("project.tar.gz"),
     log:
-        logs("create_project", "model", "seed", "flow"),
+        design_log("create_project", "model", "seed", "flow"),
     resources:
         mem_mb=memory(4000),
         runtime=60,
@@ -31,7 +31,7 @@ rule emulate:
     output:
         hardware_file("emulation.json"),
     log:
-        logs("emulate", "model", "seed", "flow"),
+        design_log("emulate", "model", "seed", "flow"),
     resources:
         mem_mb=memory(4000),
         runtime=120,

@@ -14,7 +14,7 @@ rule export:
         history=model_file("history.csv"),
         manifest=model_file("manifest.json"),
     log:
-        logs("export", "model", "seed"),
+        design_log("export", "model", "seed"),
     resources:
         mem_mb=memory(3000),
         runtime=20,
@@ -39,7 +39,7 @@ rule check_export:
         metrics=model_file("metrics.json"),
         outputs=model_file("outputs.npy"),
     log:
-        logs("check_export", "model", "seed"),
+        design_log("check_export", "model", "seed"),
     resources:
         mem_mb=memory(4000),
         runtime=20,

@@ -29,7 +29,7 @@ rule synthesize:
         outcome=hardware_file("synthesis.json"),
         files=hardware_file("synthesis.tar.gz"),
     log:
-        logs("synthesize", "model", "seed", "flow"),
+        design_log("synthesize", "model", "seed", "flow"),
     benchmark:
         benchmarks("synthesize", "model", "seed", "flow")
     # the longest jobs of a run: started first, so that none is left over at the end
@@ -57,7 +57,7 @@ rule simulate_netlist:
         netlist=hardware_file("netlist.json"),
         files=hardware_file("netlist.tar.gz"),
     log:
-        logs("simulate_netlist", "model", "seed", "flow"),
+        design_log("simulate_netlist", "model", "seed", "flow"),
     resources:
         mem_mb=memory(4000),
         runtime=60,
@@ -82,7 +82,7 @@ rule read_report:
     output:
         hardware_file("record.json"),
     log:
-        logs("read_report", "model", "seed", "flow"),
+        design_log("read_report", "model", "seed", "flow"),
     resources:
         mem_mb=memory(1000),
         runtime=5,
