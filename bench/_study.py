@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from nanotrigger.batches import SUFFIX
 from nanotrigger.config import load_config
 from nanotrigger.data.classes import CLASSES, FEATURES
 from nanotrigger.data.dataset import Split, write_dataset
@@ -67,11 +68,14 @@ def _network(rng: np.random.Generator, hidden: int, bits: int) -> FixedPointNetw
     return FixedPointNetwork((layer(len(FEATURES), hidden, port, True), layer(hidden, len(CLASSES), inner, False)))
 
 
-def write_study(folder: Path, content: dict[str, Any]) -> Plan:
-    """Write the configuration and all that tables and figures are made of below `folder`; returns the plan."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_config(folder: Path, content: dict[str, Any]) -> Plan:
+    """Write the configuration `study.yaml` to be laid over the project's; returns its plan."""
     (folder / "study.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    plan = make_plan(load_config(content))
+    return make_plan(load_config(content))
+
+
+def write_study(folder: Path, plan: Plan) -> None:
+    """Write all that tables and figures are made of below `folder`."""
     results = folder / "results" / plan.config.run.name
     rng = np.random.default_rng(0)
     y = np.tile(np.arange(len(CLASSES), dtype=np.int8), TEST_JETS // len(CLASSES))
@@ -148,19 +152,61 @@ def write_study(folder: Path, content: dict[str, Any]) -> Plan:
             counted = {"vectors": len(y), "mismatches": 0}
             row = joined(flow, pair.model, seed, record, counted, counted, metrics[pair.model, seed])
             write_json(results / f"hardware/{pair.model}/seed{seed}/{pair.flow}/record.json", row)
-    return plan
 
 
-def paths(plan: Plan, name: str) -> list[str]:
-    """A file of every model and seed, in the order of the run."""
-    return [
-        f"results/{plan.config.run.name}/models/{model}/seed{seed}/{name}"
-        for model in plan.models
-        for seed in plan.seeds
-    ]
+def write_lists(folder: Path, plan: Plan) -> None:
+    """What the DAG sees of a finished study besides: generated jets, trainings, and the lists of its batches.
+
+    Files that no table or figure reads are listed and not written.
+    """
+    results = folder / "results" / plan.config.run.name
+    jets = plan.config.datasets["jets"]
+    for label in CLASSES:
+        for chunk in range(len(jets.chunks())):
+            (results / f"data/chunks/{label}_{chunk}").mkdir(parents=True)
+    (results / "programs").mkdir()
+    for flow in plan.flows.values():
+        for program in flow.module.requires:
+            if program.startswith("yowasp-"):
+                (results / f"programs/{program}.txt").touch()
+    for stanza in plan.stanzas.values():
+        for chunk in range(len(stanza.chunks)):
+            (results / f"training/{stanza.name}/trained/{chunk}").mkdir(parents=True)
+    for batch, members in plan.batches.items():
+        place = results / "provenance/batches" / batch
+        of_models = [f"models/{model}/seed{seed}" for model, seed in members]
+        write_names(place, of_models, OF_MODELS, results)
+        for flow in plan.flows:
+            designs = [f"hardware/{m}/seed{seed}/{flow}" for m, seed in members if (m, flow) in plan.kinds]
+            if designs:
+                write_names(place / flow, designs, OF_DESIGNS, results)
 
 
-def records(plan: Plan) -> list[str]:
-    """The record of every design."""
-    root = f"results/{plan.config.run.name}/hardware"
-    return [f"{root}/{pair.model}/seed{seed}/{pair.flow}/record.json" for pair in plan.pairs for seed in plan.seeds]
+OF_MODELS = (
+    "model",
+    "model.onnx",
+    "costs.json",
+    "predictions.npy",
+    "history.csv",
+    "manifest.json",
+    "metrics.json",
+    "outputs.npy",
+)
+OF_DESIGNS = (
+    "project.tar.gz",
+    "emulation.json",
+    "synthesis.json",
+    "synthesis.tar.gz",
+    "netlist.json",
+    "netlist.tar.gz",
+    "record.json",
+)
+
+
+def write_names(place: Path, folders: list[str], names: tuple[str, ...], results: Path) -> None:
+    """The lists of a batch, one for each file that its members have in their folders."""
+    place.mkdir(parents=True)
+    root = Path("results") / results.name
+    for name in names:
+        lines = [f"{'0' * 64}  {root / folder / name}\n" for folder in sorted(folders)]
+        (place / f"{name}{SUFFIX}").write_text("".join(lines))

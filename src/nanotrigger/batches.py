@@ -81,7 +81,8 @@ def expanded(inputs: Any, plan: Any) -> Any:
         own = list(inputs[start:stop])
         if any(str(path).endswith(SUFFIX) for path in own):
             own, end = sorted((file for path in own for file in read_list(Path(path))), key=order), stop
-        names[name] = (len(values), None if end is None else len(values) + len(own))
+        if name:
+            names[name] = (len(values), None if end is None else len(values) + len(own))
         values += own
     return _named(values, names)
 

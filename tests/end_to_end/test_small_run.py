@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -141,6 +142,31 @@ def test_the_run_verifies_and_knows_its_origins(finished):
     assert all(entry["job"] and entry["part_of_run"] for entry in stated["files"].values()), "nothing of unknown origin"
     rows = {(row["model"], row.get("flow")): row["from"] for row in stated["tables"]["tables/summary.csv"]}
     assert rows["linear", "rtl"] == ["models/linear/seed3", "hardware/linear/seed3/rtl"]
+
+
+def test_a_finished_model_takes_few_files(finished):
+    """Files and folders that are there for one model and seed alone, of its training, its exports and designs in both flows
+    and all that is written about them. Not counted: Snakemake's own notes, below .snakemake."""
+    own = [
+        path.relative_to(finished.folder)
+        for place in ("results/small", "logs/small", "benchmarks/small")
+        for path in (finished.folder / place).rglob("*")
+        if re.search(r"(^|[/,])linear([/,]|$)", str(path.relative_to(finished.folder / place).with_suffix("")))
+    ]
+    shared = {Path("results/small/training/linear"), Path("results/small/training/linear/trained")}
+    assert len([path for path in own if path.name == "record.json"]) == 2, "in both flows"
+    assert len(set(own) - shared) < 60, "\n".join(map(str, sorted(own)))
+    assert not list((finished.folder / "results/small").rglob("project*/")), "projects are packed"
+
+
+def test_a_packed_project_opens(finished):
+    design = "results/small/hardware/linear/seed3/rtl"
+    command = [sys.executable, "-m", "nanotrigger.unpack", design, "opened"]
+    done = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"src/model.v", "netlist.v", "stat.json", "design.json"} <= {
+        path.relative_to(finished.folder / "opened").as_posix() for path in (finished.folder / "opened").rglob("*")
+    }
 
 
 def test_nothing_is_left_to_do(finished):
