@@ -30,8 +30,6 @@ rule synthesize:
         files=hardware_file("synthesis.tar.gz"),
     log:
         design_log("synthesize", "model", "seed", "flow"),
-    benchmark:
-        benchmarks("synthesize", "model", "seed", "flow")
     # the longest jobs of a run: started first, so that none is left over at the end
     priority: 10
     resources:

@@ -13,8 +13,6 @@ rule prepare:
         f"{RESULTS}/training/{{stanza}}/{{artifact}}",
     log:
         logs("prepare", "stanza", "artifact"),
-    benchmark:
-        benchmarks("prepare", "stanza", "artifact")
     wildcard_constraints:
         artifact=r"[^/]+\.[a-z]+",
     resources:
@@ -44,8 +42,6 @@ rule train:
         directory(f"{RESULTS}/training/{{stanza}}/trained/{{chunk}}"),
     log:
         logs("train", "stanza", "chunk"),
-    benchmark:
-        benchmarks("train", "stanza", "chunk")
     # the products of a stack are too small to be shared: two chunks side by side are twice as fast, two threads are not
     threads: 1
     resources:
