@@ -5,6 +5,7 @@ network shrinks; its budgets share the walk. Of more than 12 stanzas colours tel
 curves 60 are drawn, evenly over the run's; the CSV has all.
 """
 
+import io
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -24,13 +25,27 @@ def applies(available):
     return "trained" in available
 
 
+def histories(paths):
+    """All histories as one table, with columns `model` and `seed`; those of models from elsewhere are empty.
+
+    Files of the same columns are read as one: each on its own takes pandas a millisecond.
+    """
+    texts = {}
+    for place, path in enumerate(map(Path, paths)):
+        header, _, body = path.read_text().partition("\n")
+        name = f"{place},{path.parent.parent.name},{path.parent.name.removeprefix('seed')}"
+        texts.setdefault(header, []).extend(f"{name},{line}\n" for line in body.splitlines() if line)
+    tables = [
+        pd.read_csv(io.StringIO(f"place,model,seed,{header}\n{''.join(lines)}"), dtype={"model": str})
+        for header, lines in texts.items()
+        if lines
+    ]
+    table = pd.concat(tables).sort_values("place", kind="stable").drop(columns="place")
+    return table[[*(c for c in table if c not in ("model", "seed")), "model", "seed"]]
+
+
 def plot(plan, inputs):
-    tables = []
-    for path in map(Path, inputs.histories):
-        model, seed = path.parent.parent.name, path.parent.name
-        if len(history := pd.read_csv(path)):  # a model from elsewhere was not trained here
-            tables.append(history.assign(model=model, seed=int(seed.removeprefix("seed"))))
-    table = pd.concat(tables)
+    table = histories(inputs.histories)
     table["stanza"] = table.model.map(lambda m: plan.models[m].stanza)
     figure, (left, right) = plt.subplots(2, 1, figsize=(WIDTH, 6.8), sharex=True)
     # the budgets of one walk share its history
