@@ -49,11 +49,11 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
-def copy(finished, tmp_path):
-    """The finished run in a folder of its own, which the test may spoil."""
-    made = Checkout(tmp_path)
-    shutil.copytree(finished.folder, made.folder, dirs_exist_ok=True, symlinks=True)
-    return made
+def settled(finished):
+    """The run as its configuration says, after whatever the test before left: it lies where it was made, as the records name
+    source files by their whole paths."""
+    run(finished, CONFIG, "hardware")
+    return finished
 
 
 def test_a_batch_is_a_job_for_many(finished):
@@ -72,35 +72,35 @@ def test_each_member_has_a_record_as_if_it_were_a_job(finished):
     assert record["read"]["results/echo/hardware/a/seed0/echo/synthesis.tar.gz"]
 
 
-def test_results_are_those_of_jobs_of_their_own_which_a_batch_finds_done(copy):
+def test_results_are_those_of_jobs_of_their_own_which_a_batch_finds_done(settled):
     """The same files, byte for byte; and what was made the one way is not made again the other."""
-    before = records(copy)
+    before = records(settled)
     assert len(before) == 3 * (5 + 2)
-    assert run(copy, merged(CONFIG, {"run": {"batches": 5}}), "hardware")[0] == []
+    assert run(settled, merged(CONFIG, {"run": {"batches": 5}}), "hardware")[0] == []
     alone = merged(CONFIG, {"run": {"batches": 0}})
-    assert run(copy, alone, "--forceall", "hardware")[0] == ALL
-    assert records(copy) == before
-    assert run(copy, CONFIG, "hardware")[0] == [] and records(copy) == before
+    assert run(settled, alone, "--forceall", "hardware")[0] == ALL
+    assert records(settled) == before
+    assert run(settled, CONFIG, "hardware")[0] == [] and records(settled) == before
 
 
-def test_a_changed_or_lost_part_repeats_that_part_alone(copy):
-    assert "Nothing to be done" in copy.snakemake("-n", "hardware", overlay=CONFIG).stdout
-    results = copy.folder / "results/echo"
+def test_a_changed_or_lost_part_repeats_that_part_alone(settled):
+    assert "Nothing to be done" in settled.snakemake("-n", "hardware", overlay=CONFIG).stdout
+    results = settled.folder / "results/echo"
     (results / "hardware/a/seed0/echo/synthesis.tar.gz").write_bytes(b"damaged")
     for path in (results / "provenance/batches").rglob("synthesis.json.list"):
         path.unlink()
-    write_qonnx(network(4, seed=9, hidden_units=6), copy.folder / "b.onnx", {})
-    assert run(copy, CONFIG, "hardware")[0] == ["create b", "synthesize a", "synthesize b"]
+    write_qonnx(network(4, seed=9, hidden_units=6), settled.folder / "b.onnx", {})
+    assert run(settled, CONFIG, "hardware")[0] == ["create b", "synthesize a", "synthesize b"]
 
 
-def test_one_that_fails_does_not_stop_the_others_and_is_named(copy):
+def test_one_that_fails_does_not_stop_the_others_and_is_named(settled):
     failing = merged(CONFIG, {"flows": {"echo": {"fails_for": "/c/"}}})
-    calls, said = run(copy, failing, "--keep-going", "hardware", fails=True)
+    calls, said = run(settled, failing, "--keep-going", "hardware", fails=True)
     assert calls == ALL, "all others of its batch were done"
     assert "the licence server does not answer" in said and "model c, seed 0, flow echo" in said
-    results = copy.folder / "results/echo"
+    results = settled.folder / "results/echo"
     assert (results / "hardware/c/seed0/echo/project_synthesize/name").exists()
     unfinished = (results / "tables/hardware_unfinished.csv").read_text()
     assert "failed in synthesize: the licence server does not answer" in unfinished
     # what failed is tried again, and nothing else
-    assert run(copy, failing, "hardware", fails=True)[0] == ["synthesize c"]
+    assert run(settled, failing, "hardware", fails=True)[0] == ["synthesize c"]

@@ -185,7 +185,7 @@ def licence(name: str):
 
 def batch_file(name: str, *wildcards: str) -> str:
     """List of the files of that name that the members of a batch have, in each flow if it is a wildcard."""
-    folder = "/".join(f"{{{w}}}" for w in ("batch", *wildcards))
+    folder = Path(*(f"{{{w}}}" for w in ("batch", *wildcards)))
     return f"{RESULTS}/provenance/batches/{folder}/{name}.list"
 
 
