@@ -6,6 +6,8 @@ step's own script once for every member, in a process of its own and with a log 
 job of the DAG. A member whose record says that nothing has changed is left as it is, so that a batch that runs again for
 one model, or because it was killed, repeats nothing that stands.
 
+Where a member fails the others are done all the same; the next steps of that batch wait until it is mended or left out.
+
 What the DAG sees of a batch are lists, one for each kind of file that the step makes, with the files' hashes: `job` gives a
 script the files themselves where its rule names their lists.
 """
