@@ -13,8 +13,9 @@ from typing import Any
 from nanotrigger.batches import deal
 from nanotrigger.config import Config, ModelStanza, flow_module, model_module, shown, validate
 from nanotrigger.errors import ConfigError
-from nanotrigger.methods.base import Job, TrainingParams
+from nanotrigger.methods.base import Job, TrainingParams, layer_sizes
 from nanotrigger.modules import StrictModel, suggestion
+from nanotrigger.training.parts import useful_threads
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,13 @@ class Stanza:
     def gpus(self) -> int:
         """GPUs that a job asks a cluster for, where the run's device is one: those of the batched engine."""
         return int(issubclass(self.module.Params, TrainingParams))
+
+    def threads(self, chunk: int, seeds: int) -> int:
+        """Threads that the job of a chunk, with so many seeds, can keep busy."""
+        if not issubclass(self.module.Params, TrainingParams):
+            return 1
+        params = self.models[0].params
+        return useful_threads(len(self.chunks[chunk]) * seeds, params.batch_size, max(layer_sizes(params)))
 
     def keys(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
         """The different values that its models have for those keys, as plain data."""

@@ -20,6 +20,7 @@ from nanotrigger.methods.base import Job
 from nanotrigger.training import checkpoint, loop, network
 from nanotrigger.training.network import BatchedMLP, Widths
 from nanotrigger.training.optimiser import Adam
+from nanotrigger.training.parts import useful_threads
 from nanotrigger.training.pruning import polynomial_sparsity, prune
 
 SIZES = (16, 8, 6, 5)
@@ -132,14 +133,32 @@ def history(job):
     return (job.folder / "history.csv").read_text()
 
 
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_job_asks_for_a_thread_for_each_part():
+    for models, jets in ((1, 2048), (9, 2048), (64, 512), (40, 1024)):
+        assert useful_threads(models, jets, 64) == len(wide(models).parts(jets))
+    assert useful_threads(1000, 2048, 64) == 8, "and not for more than most machines have"
+
+
+def wide(models):
+    return BatchedMLP((16, 64, 5), [Widths.uniform(2, 4, 8)] * models, 1.0, [0] * models)
+
+
 @pytest.mark.parametrize("parts", [1, 3])
-def test_models_train_in_a_stack_as_they_do_alone(parts, toy, tmp_path, monkeypatch):
+def test_models_train_in_a_stack_as_they_do_alone(parts, toy, tmp_path, monkeypatch, three_threads):
     """Widths, rates, penalties and seeds of their own; one is done early and must not learn on with the others.
 
-    Also where a stack is too large for a cache and goes through its epochs in parts.
+    Also where a stack is too large for a cache and goes through its epochs in parts, each in a thread.
     """
     monkeypatch.setattr(network, "cells", lambda device: 6 // parts * 128 * 16)
-    assert len(stack(6).parts(128)) == parts
+    assert len(stack(6).parts(128)) == parts and torch.get_num_threads() == 3
     points = [
         {"bits": 4, "learning_rate": 0.05, "l1": 1e-3},
         {"bits": 8, "learning_rate": 1e-3},
@@ -156,6 +175,7 @@ def test_models_train_in_a_stack_as_they_do_alone(parts, toy, tmp_path, monkeypa
         x = toy.standardised("test").x
         np.testing.assert_array_equal(uniform.predict(alone.folder, x), uniform.predict(job.folder, x))
         lengths.add(len(history(job).splitlines()))
+    assert torch.get_num_threads() == 3, "left as they were"
     assert min(lengths) < max(lengths) == 26, "no model stopped before another"
     assert not (tmp_path / "together/checkpoints").exists()
 

@@ -13,6 +13,8 @@ rule prepare:
         f"{RESULTS}/training/{{stanza}}/{{artifact}}",
     log:
         logs("prepare", "stanza", "artifact"),
+    benchmark:
+        benchmarks("prepare", "stanza", "artifact")
     wildcard_constraints:
         artifact=r"[^/]+\.[a-z]+",
     resources:
@@ -42,8 +44,12 @@ rule train:
         directory(f"{RESULTS}/training/{{stanza}}/trained/{{chunk}}"),
     log:
         logs("train", "stanza", "chunk"),
-    # the products of a stack are too small to be shared: two chunks side by side are twice as fast, two threads are not
-    threads: 1
+    benchmark:
+        benchmarks("train", "stanza", "chunk")
+    threads:
+        lambda wildcards: PLAN.stanzas[wildcards.stanza].threads(
+            int(wildcards.chunk), len(RUN.seeds)
+        )
     resources:
         mem_mb=memory(4000),
         runtime=720,

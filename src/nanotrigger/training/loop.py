@@ -1,8 +1,9 @@
 """The training loop of the batched engine: Adam with a cosine schedule, early stopping and a best snapshot per model."""
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,11 +72,27 @@ def fit(
     """
     device = training_device()
     keep_freed_memory()
-    with checkpoint.held() if checkpoint else nullcontext():
+    with checkpoint.held() if checkpoint else nullcontext(), _threads() as pool:
         try:
-            return _fit(network.to(device), data, schedule, names, seeds, checkpoint)
+            return _fit(network.to(device), data, schedule, names, seeds, checkpoint, pool)
         finally:
             network.cpu()
+
+
+@contextmanager
+def _threads() -> Iterator[Executor]:
+    """As many threads as torch has, for the parts of a stack; within each, torch works alone.
+
+    The products of a part are too small to be shared among cores, but parts have nothing to do with each other. So the
+    numbers do not depend on how many threads there are either.
+    """
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(count)
 
 
 def _fit(
@@ -85,6 +102,7 @@ def _fit(
     names: Sequence[str],
     seeds: Sequence[int],
     checkpoint: Checkpoint | None,
+    pool: Executor,
 ) -> Fit:
     device, host = network.device, torch.device("cpu")
     x, y = _jets(data, "train", network)
@@ -120,12 +138,15 @@ def _fit(
         if schedule.before_epoch:
             schedule.before_epoch(network, epoch)
         decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs))
-        for part in parts:
-            if (last[part.models] > 0).all():
-                continue
-            part.network.frozen = epoch > FROZEN_AFTER * epochs
+        training = [part for part in parts if (last[part.models] == 0).any()]
+        frozen = epoch > FROZEN_AFTER * epochs
+
+        def step(part: _Part, epoch: int = epoch, decay: float = decay, frozen: bool = frozen) -> tuple:
+            part.network.frozen = frozen
             part.epoch(x, y, batch, epoch, decay)
-            measured = (part.loss, *evaluate(part.network, x_val, y_val))
+            return part.loss, *evaluate(part.network, x_val, y_val)
+
+        for part, measured in zip(training, pool.map(step, training), strict=True):
             for kept, found in zip((total, val_loss, accuracy), measured, strict=True):
                 kept[part.models] = found.double().to(host)
         active = last == 0

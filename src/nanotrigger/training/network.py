@@ -22,6 +22,7 @@ from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork, Quantiser, a
 from nanotrigger.qonnx.kinds import FIXED, KINDS, POWER, Format, LayerFormat
 from nanotrigger.results.records import replace_when_whole
 from nanotrigger.training import kinds
+from nanotrigger.training.parts import ACTIVATIONS, models_per_part
 from nanotrigger.training.quantisers import (
     Grid,
     activation_levels,
@@ -40,9 +41,9 @@ PARAMETERS = ("weight", "bias")
 
 
 def cells(device: torch.device) -> int:
-    """Activations of one layer that are worked on at a time: on a processor few enough for its cache, elsewhere enough
-    to keep an accelerator busy with one call after the other."""
-    return 2**20 if device.type == "cpu" else 2**28
+    """Activations of one layer that are worked on at a time: on an accelerator enough to keep it busy with one call after the
+    other."""
+    return ACTIVATIONS if device.type == "cpu" else 2**28
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ class BatchedMLP(torch.nn.Module):
 
         Each is a stack of its own that shares its memory with this one: what one learns the other has learnt.
         """
-        most = max(1, cells(self.device) // (jets * max(self.sizes)))
+        most = models_per_part(jets, max(self.sizes), cells(self.device))
         count = math.ceil(self.models / most)
         bounds = [round(i * self.models / count) for i in range(count + 1)]
         return [(slice(a, b), self._part(slice(a, b))) for a, b in pairwise(bounds)]
