@@ -86,11 +86,14 @@ def test_results_are_those_of_jobs_of_their_own_which_a_batch_finds_done(settled
 def test_a_changed_or_lost_part_repeats_that_part_alone(settled):
     assert "Nothing to be done" in settled.snakemake("-n", "hardware", overlay=CONFIG).stdout
     results = settled.folder / "results/echo"
-    (results / "hardware/a/seed0/echo/synthesis.tar.gz").write_bytes(b"damaged")
-    for path in (results / "provenance/batches").rglob("synthesis.json.list"):
-        path.unlink()
-    write_qonnx(network(4, seed=9, hidden_units=6), settled.folder / "b.onnx", {})
-    assert run(settled, CONFIG, "hardware")[0] == ["create b", "synthesize a", "synthesize b"]
+    lost = results / "hardware/a/seed0/echo/record.json"
+    before = lost.read_bytes()
+    lost.unlink()
+    for path in (results / "provenance/batches").rglob("record.json.list"):
+        path.unlink()  # as the message says that names the lost file
+    write_qonnx(network(4, seed=9, hidden_units=6), settled.folder / "other.onnx", {})
+    changed = merged(CONFIG, {"models": {"b": {"path": "other.onnx"}}})
+    assert run(settled, changed, "hardware")[0] == ["create b", "synthesize b"] and lost.read_bytes() == before
 
 
 def test_one_that_fails_does_not_stop_the_others_and_is_named(settled):
