@@ -201,6 +201,14 @@ class Run(StrictModel):
     models: tuple[Name, ...] = Field(min_length=1, description="keys of models")
     flows: tuple[Name, ...] = Field((), description="keys of flows")
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, description="seeds of the replicas of every model")
+    batches: int | None = Field(
+        None,
+        ge=0,
+        le=10000,
+        description="number of batches in which exports and designs are made, each step of a batch (in one flow) in one "
+        "job; 0: a job for each step of each; null: that up to 128 models, counted with each seed, and 128 batches beyond. "
+        "Another number repeats nothing that is done",
+    )
     skip: tuple[Skip, ...] = Field((), description="pairs of models and flows to leave out")
     device: str = Field(
         "auto",

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nanotrigger.batches import lists_with
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.results.job_records import damaged_inputs
 
@@ -44,7 +45,7 @@ def explained(error: Exception, snakemake: Any, results: Path | None) -> str | N
     text = str(error) if isinstance(error, NanotriggerError) else f"{type(error).__name__}: {error}"
     # the file may be one of a folder, which is made as a whole
     text = text.removesuffix("Delete it and run again.").rstrip()
-    remove = " ".join(dict.fromkeys(output for _, output in damaged))
+    remove = " ".join(dict.fromkeys(path for _, output in damaged for path in (output, *lists_with(results, output))))
     lines = [line for line, _ in damaged]
     return "\n".join([text, *lines, f"To make that anew: delete {remove} and run the same command again."])
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nanotrigger.batches import expanded
 from nanotrigger.config import load_config
 from nanotrigger.failures import explained
 from nanotrigger.leash import leashed
@@ -25,29 +26,32 @@ LINES = 15
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[Plan]:
+def job(snakemake: Any, recorded: bool = True) -> Iterator[Plan]:
     """Run a script's body with its output in the rule's log; gives the plan of the run.
 
     Libraries use as many threads as the rule has: jobs that share cores slow each other down many times over, and sums
     of another number of threads are other numbers. An error meant for the user ends the job with its message alone; any
     other keeps its traceback. The terminal hears every minute how far a long job is, and the end of the log of one that
-    fails; no secret of the environment stays in the log. What the job read and wrote is recorded when it ends well. A job ends
-    with its run, what it starts ends with it, and no other process does the same job meanwhile.
+    fails; no secret of the environment stays in the log. What the job read and wrote is recorded when it ends well, unless it
+    only runs others that are (`recorded`). A job ends with its run, what it starts ends with it, and no other process does the
+    same job meanwhile. Of a member of a batch the terminal is the batch's log, and its plan the batch's.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
     log = Path(snakemake.log[0])
-    # a job that is replayed works in a folder of its own and leaves no record
-    results = None if hasattr(snakemake, "replayed") else run_folder(log, snakemake.config["run"]["name"])
+    # a job that is replayed works in a folder of its own and leaves no record; a batch leaves it to its members to say more
+    recorded = recorded and not hasattr(snakemake, "replayed")
+    results = run_folder(log, snakemake.config["run"]["name"]) if recorded else None
     name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
     started, terminal = time.monotonic(), os.dup(2)
     message: str | None = None
     try:
         _log_to(log)
         with leashed(run_file()), _alone(snakemake), told(name, str(log), terminal):
-            plan = make_plan(load_config(snakemake.config))
+            plan = getattr(snakemake, "plan", None) or make_plan(load_config(snakemake.config))
             if plan.config.run.device != "auto":
                 os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
+            snakemake.input = expanded(snakemake.input, plan)
             record = results and JobRecord(snakemake, results)
             yield plan
             if record:

@@ -66,7 +66,9 @@ def leashed(run_file: str | None) -> Iterator[None]:
     """
     value = f"{os.uname().nodename}.{os.getpid()}.{time.time_ns()}"
     command = [sys.executable, "-I", "-S", __file__, str(os.getpid()), value, run_file or ""]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    # of a member of a batch: the leash outlives the batch, whose own leash would else end it before its work
+    environment = {name: entry for name, entry in os.environ.items() if name != VARIABLE}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, env=environment)
     os.environ[VARIABLE] = value
     try:
         yield

@@ -2,14 +2,15 @@
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import cached_property
+from fnmatch import translate
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nanotrigger.batches import deal
 from nanotrigger.config import Config, ModelStanza, flow_module, model_module, shown, validate
 from nanotrigger.errors import ConfigError
 from nanotrigger.flows.base import refusal
@@ -41,7 +42,7 @@ class Stanza:
     built: frozenset[str]
     models_per_job: int | None = None
 
-    @property
+    @cached_property
     def chunks(self) -> tuple[tuple[Model, ...], ...]:
         """The points of each job that trains."""
         size = self.models_per_job or len(self.models)
@@ -143,6 +144,11 @@ class Plan:
         chunks = ((i, chunk) for stanza in self.stanzas.values() for i, chunk in enumerate(stanza.chunks))
         return {model.name: i for i, chunk in chunks for model in chunk}
 
+    @cached_property
+    def batches(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        """Models and seeds whose exports and designs are made together, by the batch; empty where each has its own jobs."""
+        return deal(self.models, self.seeds, self.config.run.batches)
+
     def jobs(self, stanza: str, folder: Path, inputs: Path, chunk: int | None = None) -> list[Job]:
         """What a stanza trains, all of it or a chunk: its models with every seed, below `folder`; its steps lie in `inputs`.
 
@@ -185,12 +191,21 @@ def sweep_values(given: Any) -> list[Any]:
     return given if isinstance(given, list) else []
 
 
+@cache  # fnmatch itself keeps 256 patterns, and compiles each of more for every name again
+def _matches(pattern: str) -> Callable[[str], Any]:
+    return re.compile(translate(pattern)).match
+
+
 def _built(prefix: str, patterns: Sequence[str], names: Sequence[str]) -> frozenset[str]:
     """The points that match one of the patterns. Raises ConfigError naming a pattern that no point matches."""
+    known, built = frozenset(names), set()
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
+        # most patterns are a name: a thousand of them are not tried on a thousand names
+        matching = {pattern} if pattern in known else set(filter(_matches(pattern), names))
+        if not matching:
             raise ConfigError(f"config: {prefix}.build: no point is named {pattern}. {suggestion(pattern, names[:8])}")
-    return frozenset(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
+        built |= matching
+    return frozenset(built)
 
 
 def _stanza(name: str, content: Mapping[str, Any]) -> Stanza:
@@ -255,7 +270,7 @@ def make_plan(config: Config) -> Plan:
     for model, flow in itertools.product(models.values(), flows.values()):
         exports = stanzas[model.stanza].module.exports
         kinds = [kind for kind in flow.module.accepts if kind in exports]
-        matching = [s for s in config.run.skip if fnmatchcase(model.name, s.model) and fnmatchcase(flow.name, s.flow)]
+        matching = [s for s in config.run.skip if _matches(s.model)(model.name) and _matches(s.flow)(flow.name)]
         if matching:
             skipped.append(Skipped(model.name, flow.name, matching[0].reason))
         elif reason := refusal(flow.name, flow.module, stanzas[model.stanza].module):
@@ -265,8 +280,6 @@ def make_plan(config: Config) -> Plan:
     # against all definitions: a config laid over another inherits its rules and may select less
     names = [model.name for stanza in defined.values() for model in stanza.models]
     for i, rule in enumerate(config.run.skip):
-        if not any(fnmatchcase(m, rule.model) for m in names) or not any(
-            fnmatchcase(f, rule.flow) for f in config.flows
-        ):
+        if not any(map(_matches(rule.model), names)) or not any(map(_matches(rule.flow), config.flows)):
             raise ConfigError(f"config: run.skip[{i}]: no defined model and flow match {rule.model}, {rule.flow}.")
     return Plan(config, stanzas, models, flows, tuple(pairs), tuple(skipped))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nanotrigger.errors import NanotriggerError
-from nanotrigger.results.job_records import FOLDER, fingerprint
+from nanotrigger.results.job_records import find_record, fingerprint, record_digest, record_path
 from nanotrigger.results.provenance import altered_files, difference, expected_files, run_files
 from nanotrigger.results.records import git_state, read_json, sha256
 from nanotrigger.results.replay import in_new_process
@@ -70,13 +70,13 @@ def _records(results: Path, stated: Mapping[str, Any], verdict: Verdict) -> dict
     """The jobs' records, compared with what the provenance says of them and of their files."""
     found = {}
     for job, entry in stated["jobs"].items():
-        path = results / FOLDER / "jobs" / f"{job}.json"
-        if not path.exists():
-            verdict.problems.append(f"missing: {path}")
-        elif sha256(path) != entry["record_sha256"]:
-            verdict.problems.append(f"altered: {path}: the record of a job")
+        held = find_record(results, job)
+        if held is None:
+            verdict.problems.append(f"missing: {record_path(results, job)}")
+        elif record_digest(held[1]) != entry["record_sha256"]:
+            verdict.problems.append(f"altered: {held[0]}: the record of a job")
         else:
-            found[job] = read_json(path)
+            found[job] = held[1]
     # a hash that was changed in provenance.json itself does not agree with the records
     entries = {
         name: {key: e[key] for key in ("sha256", "bytes")} for name, e in stated["files"].items() if e["job"] in found

@@ -152,6 +152,33 @@ def test_the_run_verifies_and_knows_its_origins(finished):
     assert rows["linear", "rtl"] == ["models/linear/seed3", "hardware/linear/seed3/rtl"]
 
 
+def test_a_finished_model_takes_few_files(finished):
+    """Files and folders that are there for one model and seed alone: its training, its exports and designs in both flows and
+    what is written about them. Not counted: what its stanza has once for all its points and seeds, and Snakemake's notes."""
+    found = []
+    for place in ("results/small", "logs/small", "benchmarks/small"):
+        for path in (finished.folder / place).rglob("*"):
+            name = path.relative_to(finished.folder / place).as_posix()
+            of_stanza = re.match(
+                r"(training/linear(/[^/]*|/trained/0(/\.[^/]*)?)?|(provenance/jobs/)?(train|prepare)/.*)$", name
+            )
+            if re.search(r"(^|[/,])linear([/,.]|$)", name) and not of_stanza:
+                found.append(f"{place}/{name}")
+    assert sum(name.endswith("/record.json") for name in found) == 2, "in both flows"
+    assert 40 < len(found) < 60, "\n".join(found)
+    assert not list((finished.folder / "results/small").rglob("project*/")), "projects are packed"
+
+
+def test_a_packed_project_opens(finished):
+    design = "results/small/hardware/linear/seed3/rtl"
+    command = [sys.executable, "-m", "nanotrigger.unpack", design, "opened"]
+    done = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"src/model.v", "netlist.v", "stat.json", "design.json"} <= {
+        path.relative_to(finished.folder / "opened").as_posix() for path in (finished.folder / "opened").rglob("*")
+    }
+
+
 def test_nothing_is_left_to_do(finished):
     assert "Nothing to be done" in planned(finished, SMALL)
 

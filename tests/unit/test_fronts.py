@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 from nanotrigger.results import fronts
+from nanotrigger.results.comparisons import accuracy_row
 from nanotrigger.results.fronts import Point, Segment, compared, corrected, front, segments, statement
 
 
@@ -94,6 +95,9 @@ def run(tmp_path, methods):
         paths["outputs"].append(str(folder / "outputs.npy"))
         paths["metrics"].append(str(folder / "metrics.json"))
     config = SimpleNamespace(run=SimpleNamespace(dataset="toy", compare=[]), datasets={})
+    rows = [{"model": name, **accuracy_row((np.arange(1000) < right)[None])} for name, (*_, right) in methods.items()]
+    paths["accuracies"] = tmp_path / "accuracies.csv"
+    pd.DataFrame(rows).to_csv(paths["accuracies"], index=False)
     inputs = SimpleNamespace(**paths, get=lambda key, default=None: given.get(key, default))
     return SimpleNamespace(stanzas=stanzas, models=models, seeds=(0,), config=config), inputs
 

@@ -87,6 +87,7 @@ rule compare_fronts:
     input:
         outputs=over_models("outputs.npy"),
         metrics=over_models("metrics.json"),
+        accuracies=f"{RESULTS}/tables/accuracies.csv",
         data=DATASET,
         own_vectors=[
             f"{RESULTS}/training/{name}/vectors.npz"

@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import lru_cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -71,6 +72,9 @@ LABELS = ("g", "q", "w", "z", "t")
 # what custom rules make beside: part of `rule all` and of the provenance
 OWN_OUTPUTS = []
 FIGURES = discover("nanotrigger.plots")
+FLOW_PARAMS = {
+    name: flow.params.model_dump(mode="json") for name, flow in PLAN.flows.items()
+}
 ROLES = {
     role
     for model in PLAN.models.values()
@@ -102,11 +106,17 @@ def logs(name: str, *wildcards: str) -> str:
     return f"logs/{RUN.name}/{Path(name, *(f'{{{w}}}' for w in wildcards))}.log"
 
 
+def design_log(name: str, *wildcards: str) -> str:
+    """The same of a model or a design, all in one folder: each would else have two more for every rule."""
+    return f"logs/{RUN.name}/{name}/{','.join(f'{{{w}}}' for w in wildcards)}.log"
+
+
 def benchmarks(name: str, *wildcards: str) -> str:
     """Time and memory of a rule's job."""
     return f"benchmarks/{RUN.name}/{Path(name, *(f'{{{w}}}' for w in wildcards))}.tsv"
 
 
+@lru_cache(None)
 def sources(*patterns: str) -> list[str]:
     """Files of the package that a rule's result depends on; an edit there reruns it, a new time stamp does not."""
     return sorted(str(path) for pattern in patterns for path in SOURCES.glob(pattern))
@@ -188,7 +198,7 @@ def flow_sources(wildcards):
 
 
 def flow_params(wildcards):
-    return PLAN.flows[wildcards.flow].params.model_dump(mode="json")
+    return FLOW_PARAMS[wildcards.flow]
 
 
 def memory(megabytes):
@@ -248,13 +258,28 @@ def tool_minutes(runs: int):
     return minutes
 
 
+def batch_file(name: str, *wildcards: str) -> str:
+    """List of the files of that name that the members of a batch have, in each flow if it is a wildcard."""
+    folder = Path(*(f"{{{w}}}" for w in ("batch", *wildcards)))
+    return f"{RESULTS}/provenance/batches/{folder}/{name}.list"
+
+
 def over_models(name: str) -> list[str]:
-    """A file of every model and seed of the run."""
+    """A file of every model and seed of the run; in a run in batches their lists, which a job's script sees as the files."""
+    if PLAN.batches:
+        return expand(batch_file(name), batch=PLAN.batches)
     return expand(model_file(name), model=PLAN.models, seed=RUN.seeds)
 
 
 def over_designs(name: str) -> list[str]:
-    """A file of every design (model, seed and flow) that the run builds."""
+    """A file of every design (model, seed and flow) that the run builds, or their lists."""
+    if PLAN.batches:
+        return [
+            batch_file(name, "flow").format(batch=batch, flow=flow)
+            for flow in PLAN.flows
+            for batch, members in PLAN.batches.items()
+            if any((model, flow) in PLAN.kinds for model, seed in members)
+        ]
     return [
         hardware_file(name).format(model=p.model, flow=p.flow, seed=seed)
         for p in PLAN.pairs

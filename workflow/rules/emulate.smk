@@ -9,11 +9,9 @@ rule create_project:
             *sources("qonnx/*.py", "reports/xls.py"),
         ],
     output:
-        directory(hardware_file("project")),
+        hardware_file("project.tar.gz"),
     log:
-        logs("create_project", "model", "seed", "flow"),
-    benchmark:
-        benchmarks("create_project", "model", "seed", "flow")
+        design_log("create_project", "model", "seed", "flow"),
     group:
         before_synthesis
     resources:
@@ -29,15 +27,13 @@ rule create_project:
 
 rule emulate:
     input:
-        project=hardware_file("project"),
+        project=hardware_file("project.tar.gz"),
         vectors=vectors,
         outputs=model_file("outputs.npy"),
     output:
         hardware_file("emulation.json"),
     log:
-        logs("emulate", "model", "seed", "flow"),
-    benchmark:
-        benchmarks("emulate", "model", "seed", "flow")
+        design_log("emulate", "model", "seed", "flow"),
     group:
         before_synthesis
     resources:

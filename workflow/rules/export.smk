@@ -14,9 +14,7 @@ rule export:
         history=model_file("history.csv"),
         manifest=model_file("manifest.json"),
     log:
-        logs("export", "model", "seed"),
-    benchmark:
-        benchmarks("export", "model", "seed")
+        design_log("export", "model", "seed"),
     group:
         "model"
     resources:
@@ -43,9 +41,7 @@ rule check_export:
         metrics=model_file("metrics.json"),
         outputs=model_file("outputs.npy"),
     log:
-        logs("check_export", "model", "seed"),
-    benchmark:
-        benchmarks("check_export", "model", "seed")
+        design_log("check_export", "model", "seed"),
     group:
         "model"
     resources:

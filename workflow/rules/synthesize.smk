@@ -19,18 +19,17 @@ rule warm_program:
 
 rule synthesize:
     input:
-        project=hardware_file("project"),
+        project=hardware_file("project.tar.gz"),
         programs=lambda wildcards: [
             f"{RESULTS}/programs/{program}.txt"
             for program in PLAN.flows[wildcards.flow].module.requires
             if program.startswith("yowasp-")
         ],
     output:
-        hardware_file("synthesis.json"),
+        outcome=hardware_file("synthesis.json"),
+        files=hardware_file("synthesis.tar.gz"),
     log:
-        logs("synthesize", "model", "seed", "flow"),
-    benchmark:
-        benchmarks("synthesize", "model", "seed", "flow")
+        design_log("synthesize", "model", "seed", "flow"),
     # the longest jobs of a run: started first, so that none is left over at the end
     priority: 10
     group:
@@ -50,16 +49,16 @@ rule synthesize:
 
 rule simulate_netlist:
     input:
-        project=hardware_file("project"),
+        project=hardware_file("project.tar.gz"),
         synthesis=hardware_file("synthesis.json"),
+        files=hardware_file("synthesis.tar.gz"),
         vectors=vectors,
         outputs=model_file("outputs.npy"),
     output:
-        hardware_file("netlist.json"),
+        netlist=hardware_file("netlist.json"),
+        files=hardware_file("netlist.tar.gz"),
     log:
-        logs("simulate_netlist", "model", "seed", "flow"),
-    benchmark:
-        benchmarks("simulate_netlist", "model", "seed", "flow")
+        design_log("simulate_netlist", "model", "seed", "flow"),
     group:
         after_synthesis
     resources:
@@ -75,6 +74,9 @@ rule simulate_netlist:
 
 rule read_report:
     input:
+        project=hardware_file("project.tar.gz"),
+        files=hardware_file("synthesis.tar.gz"),
+        simulated=hardware_file("netlist.tar.gz"),
         synthesis=hardware_file("synthesis.json"),
         emulation=hardware_file("emulation.json"),
         netlist=hardware_file("netlist.json"),
@@ -83,7 +85,7 @@ rule read_report:
     output:
         hardware_file("record.json"),
     log:
-        logs("read_report", "model", "seed", "flow"),
+        design_log("read_report", "model", "seed", "flow"),
     group:
         after_synthesis
     resources:

@@ -1,5 +1,6 @@
 """The look that all figures share, and how one is written."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -52,6 +53,14 @@ STYLE = {
 }
 
 
+def evenly(names: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of `names`, the first and the last among them and the others evenly between; all where they are few."""
+    names = list(names)
+    if len(names) <= most:
+        return names
+    return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
+
+
 def method_name(method: str) -> str:
     """Label of a method in legends: its own name if it is not one of ours."""
     return METHOD_NAMES.get(method, method)
@@ -84,19 +93,24 @@ def smallest_text(figure: Any) -> float:
     return min(t.get_fontsize() for t in texts) * min(1, COLUMN / figure.get_figwidth())
 
 
+POINTS = 200
+
+
 def accuracy_points(axes: Any, table: Any, x: str, methods: list[str]) -> None:
     """Accuracy with its 95 % interval against a cost, with names beside the points where they are few.
 
     methods: all methods of the run, so that each has one colour and marker in every figure. Models without labelled
-    vectors have no accuracy and no point.
+    vectors have no accuracy and no point. Of more than POINTS points the intervals would cover each other: they are left out.
     """
     table = table.dropna(subset=["accuracy", x])
+    many = len(table) > POINTS
     for i, method in enumerate(methods):
         rows = table[table.method == method]
         if not len(rows):
             continue
-        errors = [rows.accuracy - rows.accuracy_low, rows.accuracy_high - rows.accuracy]
+        errors = None if many else [rows.accuracy - rows.accuracy_low, rows.accuracy_high - rows.accuracy]
         style = {"color": COLOURS[i % len(COLOURS)], "fmt": MARKERS[i % len(MARKERS)], "capsize": 2}
+        style |= {"markersize": 2.5, "markeredgewidth": 0} if many else {}
         axes.errorbar(rows[x], rows.accuracy, yerr=errors, label=method_name(method), elinewidth=0.9, **style)
     if len(table) <= 12:
         for row in table.itertuples():

@@ -3,6 +3,7 @@
 Accuracy on the test split, with 95 % intervals, against bit operations: above as the HAWQ papers count them (2304.06745),
 below as the qonnx package does. The two are not comparable, and a published figure stands only beside those of its own
 definition: open black diamonds on the same dataset and metric, grey where something differs, which the legend names.
+Intervals of more than 200 points would cover each other and are left out.
 """
 
 from pathlib import Path

@@ -6,6 +6,7 @@ the test split does not confirm the choice. The text below says where the front 
 another's at equal cost, by paired differences on the same jets (tables/front_comparisons.csv). Open black diamonds:
 published figures of the same dataset and metric. Grey: published on the same dataset, but not comparable, for what the legend
 names (the authors' checkpoints state accuracies of a validation split). None is shown beside generated jets.
+Intervals of more than 200 points would cover each other and are left out.
 """
 
 import textwrap

@@ -4,6 +4,7 @@ Accuracy on the test split, with 95 % intervals, against look-up tables after th
 diamonds: published figures of the same dataset, metric, stage and part. Triangles: compared by an exception of the config.
 Grey: published on the same dataset, but not comparable, for one or more of what the legend names (each in the CSV). None is
 shown beside generated jets.
+Intervals of more than 200 points would cover each other and are left out.
 """
 
 from pathlib import Path

@@ -2,7 +2,8 @@
 
 Above: energy of one inference per layer, and of the whole network (black), at 45 nm: products, sums, and reading and writing of
 memories by bit width, from the figures of Horowitz (ISSCC 2014) with the rules of QTools (2006.10159). An estimate, without
-routing, clock or leakage. Below: what the whole is spent on.
+routing, clock or leakage. Below: what the whole is spent on. Of more than 24 models 24 are shown, evenly from the one that
+takes most to the one that takes least; the CSV has all.
 """
 
 from pathlib import Path
@@ -11,10 +12,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS, WIDTH
+from nanotrigger.plots._style import COLOURS, MARKERS, WIDTH, evenly
 from nanotrigger.results.records import read_json
 
 needs = ("metrics",)
+
+SHOWN = 24
 
 LABELS = {
     "multiply": "products",
@@ -38,7 +41,9 @@ def plot(plan, inputs):
     table = pd.DataFrame(rows, columns=["model", "seed", "layer", *LABELS])
     table["energy_pj"] = table[list(LABELS)].sum(axis=1)
     shown = table[table.seed == table.seed.min()]
-    models = list(shown.groupby("model").energy_pj.sum().sort_values(ascending=False).index)
+    found = list(shown.groupby("model").energy_pj.sum().sort_values(ascending=False).index)
+    models = evenly(found, SHOWN)
+    shown = shown[shown.model.isin(models)]
     size = (WIDTH, 2 * max(2.4, 1.5 + 0.26 * len(models)))
     figure, (above, below) = plt.subplots(2, 1, figsize=size)
     places = {model: place for place, model in enumerate(models)}
@@ -54,6 +59,8 @@ def plot(plan, inputs):
         start += share
     above.set(xscale="log", xlabel="energy per inference [pJ]", ylim=(len(models) - 0.4, -0.6))
     below.set(xlabel="share [%]", xlim=(0, 100), ylim=(len(models) - 0.4, -0.6))
+    if len(models) < len(found):
+        above.set_ylabel(f"{len(models)} of {len(found):,} models")
     for ax, columns in ((above, 3), (below, 2)):
         ax.set_yticks(range(len(models)), models)
         ax.tick_params(axis="y", which="both", length=0)

@@ -10,10 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS
+from nanotrigger.plots._style import COLOURS, MARKERS, evenly
 from nanotrigger.results.records import read_arrays
 
 needs = ("steps",)
+
+SHOWN = 12
+"""Stanzas, evenly over the run's where it has more."""
 
 
 def applies(available):
@@ -23,7 +26,7 @@ def applies(available):
 def plot(plan, inputs):
     figure, axes = plt.subplots()
     tables = []
-    for i, path in enumerate(Path(p) for p in inputs.steps if Path(p).name == "traces.npz"):
+    for i, path in enumerate(evenly([Path(p) for p in inputs.steps if Path(p).name == "traces.npz"], SHOWN)):
         measured = read_arrays(path)
         trace, error = measured["trace"], measured["standard_error"]
         layers = np.arange(1, len(trace) + 1)

@@ -14,6 +14,9 @@ from nanotrigger.plots._style import COLOURS, MARKERS
 
 needs = ("accuracies", "models")
 
+NAMED = 9
+"""More stanzas than that are told apart by their width alone, and their models not joined by lines."""
+
 
 def applies(available):
     return "sparsity" in available
@@ -30,11 +33,17 @@ def plot(plan, inputs):
     table = pd.DataFrame(rows).join(costs, on="model").merge(pd.read_csv(inputs.accuracies), on="model")
     table["zero_weights"] = 1 - table.nonzero_weights / table.weights
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(5.2, 5.0), sharex=True, height_ratios=(3, 2))
-    for i, ((stanza, bits), part) in enumerate(table.groupby(["stanza", "bits"], sort=False)):
+    groups = [
+        (f"{stanza}, {bits} bits", part) for (stanza, bits), part in table.groupby(["stanza", "bits"], sort=False)
+    ]
+    line = "-"
+    if len(groups) > NAMED:
+        groups, line = [(f"{bits} bits", part) for bits, part in table.groupby("bits")], ""
+    for i, (label, part) in enumerate(groups):
         part = part.sort_values("zero_weights")
         errors = [part.accuracy - part.accuracy_low, part.accuracy_high - part.accuracy]
         style = {"color": COLOURS[i % len(COLOURS)], "markersize": 5}
-        look = MARKERS[i % len(MARKERS)] + "-"
+        look = MARKERS[i % len(MARKERS)] + line
         top.errorbar(
             part.zero_weights,
             part.accuracy,
@@ -42,7 +51,7 @@ def plot(plan, inputs):
             fmt=look,
             capsize=2,
             elinewidth=1,
-            label=f"{stanza}, {bits} bits",
+            label=label,
             **style,
         )
         bottom.plot(part.zero_weights, part.bops_hawq / 1000, look, **style)

@@ -34,7 +34,8 @@ def plot(plan, inputs):
         differing = (
             "" if after.alike.nunique() == 1 else f", {alike[1]}-bit inputs, L1 {alike[2]:g}" + ", BN" * alike[3]
         )
-        style = {"color": COLOURS[i % len(COLOURS)], "fmt": MARKERS[i % len(MARKERS)] + "-", "markersize": 5}
+        style = {"color": COLOURS[i % len(COLOURS)], "fmt": MARKERS[i % len(MARKERS)], "markersize": 5}
+        style["fmt"] += "-" * part.bits.is_unique  # a line through several models of one width would say nothing
         axes.errorbar(
             part.bits, part.accuracy, errors, capsize=2, elinewidth=1, label=role.upper() + differing, **style
         )

@@ -2,7 +2,7 @@
 
 Quantisers of the models that have more than one: widths in bits of fixed-point numbers, binary (-s, +s), ternary (-s, 0, +s)
 and powers of two with the bits of their codes; darker is wider. Models whose widths differ within a tensor are not shown, and
-of several with the same quantisers the first.
+of several with the same quantisers the first; of more than 24 that are left 24, evenly over the run's.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import SMALLEST, WIDTH
+from nanotrigger.plots._style import SMALLEST, WIDTH, evenly
 from nanotrigger.qonnx.kinds import BINARY, FIXED, TERNARY, Format, parse
 from nanotrigger.results.records import read_json
 
@@ -22,6 +22,8 @@ TEXTS = {BINARY: "±1", TERNARY: "0, ±1"}
 PANELS = 2
 """In a row."""
 
+SHOWN = 24
+
 
 def applies(available):
     return "trained" in available
@@ -29,10 +31,12 @@ def applies(available):
 
 def plot(plan, inputs):
     models: dict[str, list[dict]] = {}
+    seen = set()
     for path in map(Path, inputs.metrics):
         layers = read_json(path).get("layer_formats") or []
         names = [name for layer in layers for name in layer.values()]
-        if len(set(names)) > 1 and None not in names and layers not in models.values():
+        if len(set(names)) > 1 and None not in names and (key := repr(layers)) not in seen:
+            seen.add(key)
             models.setdefault(path.parent.parent.name, layers)
     rows = [
         [model, layer + 1, place, layers[layer][place]]
@@ -42,6 +46,7 @@ def plot(plan, inputs):
         if place in layers[layer]
     ]
     table = pd.DataFrame(rows, columns=["model", "layer", "place", "quantiser"])
+    models = dict(evenly(list(models.items()), SHOWN))
     columns = min(max(len(models), 1), PANELS)
     lines = -(-max(len(models), 1) // columns)
     figure, axes = plt.subplots(lines, columns, figsize=(WIDTH, 2.6 * lines), squeeze=False)

@@ -1,6 +1,7 @@
 """ROC curve per class: background that passes against signal that is kept.
 
-Background efficiency against signal efficiency for each class against the rest, from the outputs of the QONNX files.
+Background efficiency against signal efficiency for each class against the rest, from the outputs of the QONNX files, of the
+run's first seed. Of more than 60 models 60 are shown, evenly over the run's.
 """
 
 from pathlib import Path
@@ -13,13 +14,16 @@ from sklearn.metrics import roc_curve
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.data.dataset import read_dataset
-from nanotrigger.plots._style import CLASS_NAMES, COLOURS, SMALLEST, WIDTH
+from nanotrigger.plots._style import CLASS_NAMES, COLOURS, SMALLEST, WIDTH, evenly
 from nanotrigger.results.records import read_array
 
 needs = ("data", "outputs")
 EFFICIENCIES = np.linspace(0.05, 1, 96)
 NAMED = 9
-"""More models than that are drawn without their names; the CSV has them all."""
+"""More models than that are drawn without their names."""
+
+SHOWN = 60
+"""More curves than these cover each other; the CSV has those that are drawn."""
 
 LINES = ["-", "--", ":", "-."]
 
@@ -33,10 +37,14 @@ def plot(plan, inputs):
     figure, axes = plt.subplots(3, 2, figsize=(WIDTH, 7.4), sharex=True, sharey=True)
     panels = axes.flat[: len(CLASSES)]
     rows = []
-    for i, path in enumerate(map(Path, inputs.outputs)):
-        model, seed = path.parent.parent.name, path.parent.name
-        if seed != f"seed{plan.seeds[0]}" or plan.stanzas[plan.models[model].stanza].own_vectors:
-            continue
+    own = {model.name for model in plan.models.values() if plan.stanzas[model.stanza].own_vectors}
+    first = [
+        p
+        for p in map(Path, inputs.outputs)
+        if p.parent.name == f"seed{plan.seeds[0]}" and p.parent.parent.name not in own
+    ]
+    for i, path in enumerate(evenly(first, SHOWN)):
+        model = path.parent.parent.name
         scores = softmax(read_array(path), 1)
         for label, (ax, name) in enumerate(zip(panels, CLASSES, strict=True)):
             mistag, kept, _ = roc_curve(y == label, scores[:, label])
@@ -55,7 +63,7 @@ def plot(plan, inputs):
     axes[2, 1].axis("off")
     handles, names = panels[0].get_legend_handles_labels()
     shown = NAMED if len(names) > NAMED else len(names)
-    title = f"{shown} of {len(names)} models" if shown < len(names) else None
+    title = f"{shown} of {len(first):,} models" if shown < len(first) else None
     axes[2, 1].legend(
         handles[:shown], names[:shown], loc="center", title=title, fontsize=SMALLEST, title_fontsize=SMALLEST
     )

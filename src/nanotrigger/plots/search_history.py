@@ -13,12 +13,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, WIDTH
+from nanotrigger.plots._style import COLOURS, WIDTH, evenly
 from nanotrigger.results.records import read_json
 
 needs = ("steps",)
 
 UNITS = {"energy": "energy per inference [pJ]", "bits": "bits of the network"}
+
+SHOWN = 12
+"""Searches, evenly over the run's where it has more."""
 
 
 def applies(available):
@@ -26,7 +29,8 @@ def applies(available):
 
 
 def plot(plan, inputs):
-    found = {Path(p).parent.name: read_json(Path(p)) for p in inputs.steps if Path(p).name == "search.json"}
+    searches = evenly([Path(p) for p in inputs.steps if Path(p).name == "search.json"], SHOWN)
+    found = {path.parent.name: read_json(path) for path in searches}
     figure, axes = plt.subplots(2 * len(found), 1, figsize=(WIDTH, 0.8 + 5.4 * len(found)))
     tables = []
     for (above, below), (stanza, search) in zip(axes.reshape(-1, 2), found.items(), strict=True):

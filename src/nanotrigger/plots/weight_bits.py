@@ -2,7 +2,8 @@
 
 Number of weights (left) and of activations (right) per width, sign included, stacked by layer; an activation is an input of
 the layer. Zero bits: pruned. The axes are logarithmic above ten. Every model whose widths differ within a layer is shown, up
-to two of a stanza (its first and its last), and of every other method its first model; the CSV beside the figure holds all.
+to two of a stanza (its first and its last), and of every other method its first model; of more than 12 such models 12, evenly
+over the run's. The CSV beside the figure holds all.
 """
 
 from pathlib import Path
@@ -12,13 +13,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from nanotrigger.plots._style import COLOURS, SMALLEST, WIDTH
+from nanotrigger.plots._style import COLOURS, SMALLEST, WIDTH, evenly
 from nanotrigger.results.records import read_json
 
 needs = ("metrics",)
 
 KINDS = {"weights": "weight_bits_histogram", "activations": "activation_bits_histogram"}
 COLUMNS = ["model", "seed", "quantity", "layer", "bits", "count"]
+
+SHOWN = 12
 
 
 def applies(available):
@@ -48,7 +51,7 @@ def plot(plan, inputs):
             for layer, widths in enumerate(content.get(key) or ()):
                 rows += [[model, seed, quantity, layer + 1, int(bits), count] for bits, count in widths.items()]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    models = shown(plan, table)
+    models = evenly(shown(plan, table), SHOWN)
     size = (WIDTH, 0.9 + 1.5 * len(models))
     figure, axes = plt.subplots(len(models), len(KINDS), figsize=size, squeeze=False, sharex="col", sharey="col")
     for row, model in zip(axes, models, strict=True):

@@ -9,10 +9,11 @@ TITLE = "Designs"
 
 
 def links(source: Source) -> Links:
-    """Cells that name a model of the run lead to its page."""
+    """Cells that name a model of the run lead to its page, if it has one."""
+    paged = frozenset(source.paged)
 
     def link(key: str, value: str) -> str | None:
-        known = key in ("model", "other") and value in source.plan.models
+        known = key in ("model", "other") and value in paged
         return f"#{anchor('model', value)}" if known else None
 
     return link

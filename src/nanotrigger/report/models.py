@@ -161,12 +161,13 @@ def page(source: Source, model: str, before: str | None, after: str | None) -> M
 
 
 def content(source: Source) -> dict[str, Any]:
-    names = list(source.plan.models)
+    names = list(source.paged)
     shown = stored(source, "models", "Models", links(source), keep=("model", "seed"))
     neighbours = zip([None, *names], names, [*names[1:], None], strict=False)
     sweeps = stored(source, "sweeps", "Sweeps", links(source), keep=("on_front",))
     return {
         "table": shown,
         "sweeps": sweeps,
+        "without": len(source.plan.models) - len(names),
         "pages": [page(source, name, before, after) for before, name, after in neighbours],
     }

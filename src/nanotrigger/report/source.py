@@ -17,6 +17,10 @@ LABELS = ("arxiv", "version", "id", "item")
 """Columns of texts that look like numbers: of 2006.10160 no digit may be lost."""
 
 
+PAGES = 100
+"""Models of a run up to which each has a page and all its rows: a report of thousands is 100 MB, which no browser opens."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """A job that failed: its log below the logs of the run, and the message at its end."""
@@ -84,6 +88,24 @@ class Source:
         """The table of designs: of an unfinished run as far as it came; None where neither was written."""
         finished = self.table("tables/hardware.csv")
         return self.table("tables/hardware_unfinished.csv") if finished is None else finished
+
+    @cached_property
+    def paged(self) -> tuple[str, ...]:
+        """The models that have a page, in the run's order: all of them up to PAGES.
+
+        Of more, those on their method's front of accuracy against cost, then the most accurate ones, on the validation split.
+        """
+        names = tuple(self.plan.models)
+        if len(names) <= PAGES:
+            return names
+        fronts, accuracies = self.table("tables/fronts.csv"), self.table("tables/accuracies.csv")
+        order: list[str] = []
+        if fronts is not None and len(fronts):
+            order += list(fronts[fronts.on_front].sort_values("val_accuracy", ascending=False, kind="stable").model)
+        if accuracies is not None and len(accuracies):
+            order += list(accuracies.sort_values("val_accuracy", ascending=False, kind="stable").model)
+        chosen = set(list(dict.fromkeys(name for name in (*order, *names) if name in self.plan.models))[:PAGES])
+        return tuple(name for name in names if name in chosen)
 
 
 def anchor(*parts: object) -> str:

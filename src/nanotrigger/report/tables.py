@@ -93,7 +93,18 @@ def stored(
     if frame is None or path is None or not len(frame):
         return None
     file = (f"{name}.csv", data_url("text/csv", path.read_bytes()))
-    return replace(table(frame, name, caption, links, keep), file=file, text=CAPTIONS.get(name, ""))
+    shown, text = of_paged(source, frame), CAPTIONS.get(name, "")
+    if len(shown) < len(frame):
+        text = f"{text} {len(shown):,} of {len(frame):,} rows, those of the {len(source.paged)} models that have pages; the "
+        text = f"{text.strip()} file below has all."
+    return replace(table(shown, name, caption, links, keep), file=file, text=text)
+
+
+def of_paged(source: Source, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the models that have pages, and those of no model of the run, as published ones."""
+    if "model" not in frame or len(source.paged) == len(source.plan.models):
+        return frame
+    return frame[frame.model.isin(source.paged) | ~frame.model.isin(list(source.plan.models))]
 
 
 def table(

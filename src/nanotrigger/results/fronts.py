@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nanotrigger.plan import Plan
-from nanotrigger.results.comparisons import accuracy_row, right_answers, tested_alike
+from nanotrigger.results.comparisons import right_answers, tested_alike
 from nanotrigger.results.pareto import pareto_front
 from nanotrigger.results.records import read_json, replace_when_whole
 from nanotrigger.results.statistics import compare, holm
@@ -107,6 +107,9 @@ def compare_fronts(plan: Plan, inputs: Any, outputs: Any) -> None:
     """Write the table of all models with their methods' fronts, and that of fronts compared at equal cost."""
     files = {Path(path).parts[-3:-1]: path for path in inputs.outputs}
     metrics = {Path(path).parts[-3:-1]: read_json(path) for path in inputs.metrics}
+    # the intervals of a thousand models, drawn already
+    drawn = pd.read_csv(inputs.accuracies).set_index("model")[["seeds", "accuracy", "accuracy_low", "accuracy_high"]]
+    accuracies = drawn.to_dict("index")
     points, rows = [], []
     for group in tested_alike(plan, inputs.get("data"), inputs.get("own_vectors", [])):
 
@@ -122,7 +125,7 @@ def compare_fronts(plan: Plan, inputs: Any, outputs: Any) -> None:
         for method, of_method in found.items():
             kept = {point.model for point in fronts[method]}
             for point in sorted(of_method, key=lambda p: p.cost):
-                row = accuracy_row(right(point.model))
+                row = accuracies[point.model]
                 names = {"method": method, "model": point.model, "vectors": group.name, "on_front": point.model in kept}
                 points.append({**row, **names, "ebops": point.cost, "val_accuracy": point.val_accuracy})
         for method, other in _pairs(plan, fronts):

@@ -14,8 +14,8 @@ import pandas as pd
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.plan import Plan
 from nanotrigger.redaction import redacted_data
-from nanotrigger.results.job_records import FOLDER, files_below, fingerprint, read_records
-from nanotrigger.results.records import git_state, read_json, sha256, write_json
+from nanotrigger.results.job_records import FOLDER, files_below, fingerprint, read_records, record_digest
+from nanotrigger.results.records import git_state, read_json, write_json
 
 AFTERWARDS = frozenset({"provenance.json", "report.html", "report.zip", "ro-crate-metadata.json"})
 """Files of a run's folder that are made from finished results, after their provenance."""
@@ -38,10 +38,14 @@ class Makers:
     def __init__(self, records: Records) -> None:
         self.records = records
         self.by_output = {output: id for id, record in records.items() for output in record["output"]["values"]}
+        self._known: dict[str, str | None] = {}
 
     def of(self, path: str | Path) -> str | None:
-        path = Path(path)
-        return next((self.by_output[str(p)] for p in (path, *path.parents) if str(p) in self.by_output), None)
+        name = str(path)
+        if name not in self._known:
+            places = (Path(name), *Path(name).parents)
+            self._known[name] = next((self.by_output[str(p)] for p in places if str(p) in self.by_output), None)
+        return self._known[name]
 
     def chain(self, paths: Iterable[str | Path]) -> list[str]:
         """Jobs without which these files would not be, the farthest first."""
@@ -110,8 +114,13 @@ def _origin(makers: Makers, files: Iterable[str]) -> dict[str, Any]:
 def _results(plan: Plan, results: Path, makers: Makers, files: Mapping[str, Any]) -> dict[str, Any]:
     """Dataset, models and designs of a run, each with its stanza, seed and where it comes from."""
 
+    folders: dict[Path, list[str]] = {}
+    for file in files:
+        for folder in Path(file).parents:
+            folders.setdefault(folder, []).append(file)
+
     def below(folder: Path) -> list[str]:
-        return [file for file in files if Path(file).is_relative_to(folder)]
+        return folders.get(folder, [])
 
     found: dict[str, Any] = {}
     dataset = None
@@ -137,13 +146,12 @@ def _results(plan: Plan, results: Path, makers: Makers, files: Mapping[str, Any]
             folder = results / "hardware" / pair.model / f"seed{seed}" / pair.flow
             record = folder / "record.json"
             measured = read_json(record) if record.exists() else {}
-            own = [file for file in below(folder) if not Path(file).is_relative_to(folder / "project")]
             found[f"hardware/{pair.model}/seed{seed}/{pair.flow}"] = {
                 "stanza": {"flow": flow.module.__name__, **flow.params.model_dump(mode="json")},
                 "seed": seed,
                 "model": f"models/{pair.model}/seed{seed}",
                 **{key: measured.get(key) for key in ("tool", "version", "stage", "status")},
-                **_origin(makers, own),
+                **_origin(makers, below(folder)),
             }
     return found
 
@@ -176,7 +184,8 @@ def write_provenance(plan: Plan, outputs: Iterable[str], path: str) -> None:
     chain = makers.chain(outputs)
     expected = expected_files(records)
     files = {str(file): fingerprint(file) for file in run_files(results)}
-    if altered := altered_files({f: p for f, p in files.items() if makers.of(f) in chain}, expected):
+    part = frozenset(chain)
+    if altered := altered_files({f: p for f, p in files.items() if makers.of(f) in part}, expected):
         raise NanotriggerError(
             f"{len(altered)} files of {results} are not what was made:\n"
             + "\n".join(altered)
@@ -195,14 +204,14 @@ def write_provenance(plan: Plan, outputs: Iterable[str], path: str) -> None:
                 name: read_json(results / FOLDER / "environments" / f"{name}.json") for name in environments
             },
             "files": {
-                file: {**print_, "job": makers.of(file), "part_of_run": makers.of(file) in chain}
+                file: {**print_, "job": makers.of(file), "part_of_run": makers.of(file) in part}
                 for file, print_ in files.items()
             },
             "read": external,
             "jobs": {
                 job: {
                     **{key: records[job][key] for key in ("rule", "git", "environment", "started", "ended")},
-                    "record_sha256": sha256(results / FOLDER / "jobs" / f"{job}.json"),
+                    "record_sha256": record_digest(records[job]),
                 }
                 for job in chain
             },

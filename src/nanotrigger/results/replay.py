@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from nanotrigger.results.job_records import FOLDER
-from nanotrigger.results.records import read_json
+from nanotrigger.results.job_records import find_record
 
 
 def _listed(content: dict[str, Any]) -> Any:
@@ -63,4 +62,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
     config = yaml.safe_load((given.results / "config.yaml").read_text())
-    replay(read_json(given.results / FOLDER / "jobs" / f"{given.job}.json"), config, given.folder)
+    held = find_record(given.results, given.job)
+    if held is None:
+        sys.exit(f"{given.job}: has no record in {given.results}")
+    replay(held[1], config, given.folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nanotrigger.errors import NanotriggerError
-from nanotrigger.results.job_records import FOLDER
+from nanotrigger.results.job_records import read_records
 from nanotrigger.results.records import read_json, write_json
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
@@ -15,7 +15,7 @@ HASH_TERM = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 def write_crate(provenance: str, path: str) -> None:
     """Write `ro-crate-metadata.json` into the folder of a run, which makes that folder a crate.
 
-    Files of hardware projects are described by their folders. Raises NanotriggerError where rocrate is not installed.
+    Raises NanotriggerError where rocrate is not installed.
     """
     try:
         from rocrate.model.contextentity import ContextEntity
@@ -37,17 +37,13 @@ def write_crate(provenance: str, path: str) -> None:
     crate.root_dataset["conformsTo"] = profile
     entities: dict[str, Any] = {}
     for name, entry in stated["files"].items():
-        folder = project_of(Path(name))
-        if folder is not None:
-            if str(folder) not in entities:
-                entities[str(folder)] = crate.add_directory(dest_path=f"{folder.relative_to(results)}/")
-            continue
         properties = {"contentSize": str(entry["bytes"]), "sha256": entry["sha256"]}
         entities[name] = crate.add_file(dest_path=str(Path(name).relative_to(results)), properties=properties)
     tools: dict[str, Any] = {}
     actions = []
+    records = read_records(results)
     for job, entry in stated["jobs"].items():
-        record = read_json(results / FOLDER / "jobs" / f"{job}.json")
+        record = records[job]
         script = record["script"]
         if script not in tools:
             properties = {
@@ -66,11 +62,6 @@ def write_crate(provenance: str, path: str) -> None:
         actions.append(action)
     crate.root_dataset["mentions"] = actions
     write_json(Path(path), crate.metadata.generate())
-
-
-def project_of(path: Path) -> Path | None:
-    """The hardware project a file belongs to."""
-    return next((parent for parent in path.parents if parent.name == "project"), None)
 
 
 def _within(name: str, listed: list[str]) -> bool:

@@ -16,6 +16,7 @@ right by chance, that chance counts in both parts and the interval is up to 1.4 
 for few seeds. Two seeds have an interval, but hardly a useful one (factor 12.7); five (2.8) are enough to compare recipes.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -92,6 +93,7 @@ def _sums(values: np.ndarray) -> np.ndarray:
     return values.sum(0, dtype=np.int64)
 
 
+@functools.lru_cache(maxsize=8)
 def _student(freedom: int) -> np.ndarray:
     """RESAMPLES values of Student's t in random order: its quantiles, as its heavy tails make random ones noisy."""
     quantiles = stats.t.ppf((np.arange(RESAMPLES) + 0.5) / RESAMPLES, freedom)

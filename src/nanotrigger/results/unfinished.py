@@ -18,17 +18,17 @@ def failure(results: Path, logs: Path, stanza: str, chunk: int, pair: Pair, seed
         results / f"models/{pair.model}/seed{seed}",
         results / f"hardware/{pair.model}/seed{seed}/{pair.flow}",
     )
-    place = f"{pair.model}/{seed}"
+    place = f"{pair.model},{seed}"
     steps = [
         *((log, results / "training" / stanza / log.stem) for log in sorted(logs.glob(f"prepare/{stanza}/*.log"))),
         (logs / f"train/{stanza}/{chunk}.log", results / f"training/{stanza}/trained/{chunk}"),
         (logs / f"export/{place}.log", model / "model.onnx"),
         (logs / f"check_export/{place}.log", model / "metrics.json"),
-        (logs / f"create_project/{place}/{pair.flow}.log", design / "project"),
-        (logs / f"emulate/{place}/{pair.flow}.log", design / "emulation.json"),
-        (logs / f"synthesize/{place}/{pair.flow}.log", design / "synthesis.json"),
-        (logs / f"simulate_netlist/{place}/{pair.flow}.log", design / "netlist.json"),
-        (logs / f"read_report/{place}/{pair.flow}.log", design / "record.json"),
+        (logs / f"create_project/{place},{pair.flow}.log", design / "project.tar.gz"),
+        (logs / f"emulate/{place},{pair.flow}.log", design / "emulation.json"),
+        (logs / f"synthesize/{place},{pair.flow}.log", design / "synthesis.json"),
+        (logs / f"simulate_netlist/{place},{pair.flow}.log", design / "netlist.json"),
+        (logs / f"read_report/{place},{pair.flow}.log", design / "record.json"),
     ]
     for log, result in steps:
         if log.exists() and log.stat().st_mtime >= since and not result.exists():

@@ -1,0 +1,133 @@
+"""How models are dealt into batches, what a job sees of their lists, and that planning grows with the models alone."""
+
+from types import SimpleNamespace
+
+import pytest
+from snakemake.iocontainers import Namedlist
+
+from nanotrigger.batches import LARGEST_WITHOUT, NUMBER, deal, expanded, member_job, read_list, shared, write_list
+from nanotrigger.config import load_config
+from nanotrigger.errors import NanotriggerError
+from nanotrigger.plan import make_plan
+
+NAMES = [f"model{i:04d}" for i in range(1000)]
+
+
+def test_every_model_and_seed_is_in_one_batch():
+    dealt = deal(NAMES, (0, 1, 2), None)
+    members = [member for batch in dealt.values() for member in batch]
+    assert sorted(members) == [(name, seed) for name in NAMES for seed in (0, 1, 2)]
+    assert len(dealt) == NUMBER and max(map(len, dealt.values())) < 2 * 3000 / NUMBER
+
+
+def test_a_batch_keeps_its_models_when_others_come():
+    few, many = deal(NAMES[:500], (0,), None), deal(NAMES, (0,), None)
+    assert all(set(members) <= set(many[batch]) for batch, members in few.items())
+
+
+@pytest.mark.parametrize("models, number, batches", [
+    (LARGEST_WITHOUT, None, False), (LARGEST_WITHOUT + 1, None, True), (1000, 0, False), (2, 1, True),
+])  # fmt: skip
+def test_small_runs_have_none_unless_told(models, number, batches):
+    assert bool(deal(NAMES[:models], (0,), number)) is batches
+
+
+def listed(**parts):
+    values, made = [], Namedlist()
+    for name, value in parts.items():
+        several = isinstance(value, list)
+        made.extend(value if several else [value])
+        made._set_name(name, len(values), end=len(made) if several else None)
+        values = list(made)
+    return made
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for model in ("b", "a"):
+        for seed in (1, 0):
+            path = tmp_path / f"results/r/models/{model}/seed{seed}/metrics.json"
+            path.parent.mkdir(parents=True)
+            path.write_text(f"{model}{seed}")
+    return SimpleNamespace(models=["b", "a"], flows=["rtl"], seeds=(1, 0))
+
+
+def metrics(model, seed):
+    return f"results/r/models/{model}/seed{seed}/metrics.json"
+
+
+def test_a_job_sees_files_in_the_runs_order_where_its_rule_names_lists(results, tmp_path):
+    write_list(tmp_path / "0.list", [metrics("a", 0), metrics("b", 1)])
+    write_list(tmp_path / "1.list", [metrics("a", 1), metrics("b", 0)])
+    lists = [str(tmp_path / "0.list"), str(tmp_path / "1.list")]
+    found = expanded(listed(data="jets.h5", metrics=lists, code=["x.py"], table="t.csv"), results)
+    ordered = [metrics("b", 1), metrics("b", 0), metrics("a", 1), metrics("a", 0)]
+    assert list(found) == ["jets.h5", *ordered, "x.py", "t.csv"]
+    assert list(found.metrics) == ordered and found.data == "jets.h5" and list(found.code) == ["x.py"]
+    one = expanded(listed(metrics=lists[:1]), results)
+    assert list(one.metrics) == [metrics("b", 1), metrics("a", 0)]
+
+
+def test_a_list_changes_with_its_files_and_names_what_is_gone(results, tmp_path):
+    path = tmp_path / "0.list"
+    files = [metrics("a", 0), metrics("b", 1)]
+    write_list(path, files)
+    before = path.read_bytes()
+    write_list(path, files[::-1])
+    assert path.read_bytes() == before and read_list(path) == files
+    (tmp_path / files[0]).write_text("other")
+    write_list(path, files)
+    assert path.read_bytes() != before
+    (tmp_path / files[0]).unlink()
+    with pytest.raises(NanotriggerError, match=r"metrics\.json: is not there, though .*0\.list lists it"):
+        read_list(path)
+    path.write_text("")
+    with pytest.raises(NanotriggerError, match="is no list of files"):
+        read_list(path)
+
+
+def test_a_member_sees_what_a_job_of_its_own_would():
+    members = [
+        {
+            "wildcards": {"model": name, "seed": "0"},
+            "input": {
+                "trained": f"training/{name}",
+                "vectors": "jets.h5",
+                "project": "{model}/seed{seed}/p",
+                "code": ["c.py"],
+            },
+            "params": {"stanza": {"bits": bits}, "flow": "rtl"},
+        }
+        for name, bits in (("a", 4), ("b", 6))
+    ]
+    step = shared("export", "export.py", "logs/{model},{seed}.log", {"": "{model}/seed{seed}/out"}, members)
+    assert [set(member["input"]) for member in members] == [{"trained"}] * 2, "what all share is said once"
+    job = member_job(step, members[1], {"run": {}}, None)
+    assert list(job.input) == ["training/b", "jets.h5", "b/seed0/p", "c.py"] and list(job.input.code) == ["c.py"]
+    assert job.input.trained == "training/b" and job.output[0] == "b/seed0/out" and job.log == ["logs/b,0.log"]
+    assert job.params.stanza == {"bits": 6} and job.params.flow == "rtl" and job.wildcards.model == "b"
+
+
+def test_planning_compares_each_name_with_few_patterns(monkeypatch):
+    """The work grows as the models do, not as their square, though each is named in `build` and `skip`."""
+    from nanotrigger import plan
+
+    calls = []
+    matches = plan._matches
+    monkeypatch.setattr(plan, "_matches", lambda pattern: lambda name: calls.append(name) or matches(pattern)(name))
+
+    def work(count):
+        calls.clear()
+        rates = [round(0.001 + 1e-6 * i, 6) for i in range(count)]
+        stanza = {"method": "uniform", "bits": 6, "sweep": {"learning_rate": rates}, "build": [f"m_{r}" for r in rates]}
+        run = {"name": "r", "dataset": "d", "models": ["m"], "flows": ["rtl"]}
+        run |= {"skip": [{"model": f"m_{rates[0]}", "flow": "*", "reason": "no"}]}
+        flows = {"rtl": {"flow": "rtl"}}
+        config = {"run": run, "models": {"m": stanza}, "flows": flows}
+        made = make_plan(load_config({**config, "datasets": {"d": {"source": "pythia", "jets": 100}}}))
+        assert len(made.models) == count and len(made.pairs) == count - 1
+        return len(calls)
+
+    small, large = work(50), work(500)
+    assert large <= 11 * small

@@ -1,0 +1,122 @@
+"""A folder in one file: the same bytes for the same content, whole again afterwards, and opened without trust."""
+
+import io
+import os
+import subprocess
+import tarfile
+
+import pytest
+
+from nanotrigger import unpack as command
+from nanotrigger.errors import NanotriggerError
+from nanotrigger.results.packing import pack, state, unpack
+
+
+def fill(folder, order):
+    for name in order:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode() * 100)
+    (folder / "empty").mkdir()
+    (folder / "b/tool").chmod(0o700)
+
+
+NAMES = ["a", "b/tool", "b/c/ü $(x).v"]
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    """Whatever the order in which files were written, and whenever."""
+    for name, order in (("one", NAMES), ("two", NAMES[::-1])):
+        fill(tmp_path / name, order)
+        pack(tmp_path / name, tmp_path / f"{name}.tar.gz")
+        os.utime(tmp_path / "two/a", (1, 1)) if name == "two" else None
+    assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
+
+
+def test_it_comes_out_as_it_went_in_and_for_any_tar(tmp_path):
+    fill(tmp_path / "one", NAMES)
+    pack(tmp_path / "one", tmp_path / "one.tar.gz")
+    unpack(tmp_path / "one.tar.gz", tmp_path / "ours")
+    (tmp_path / "theirs").mkdir()
+    subprocess.run(["tar", "xzf", tmp_path / "one.tar.gz", "-C", tmp_path / "theirs"], check=True)
+    assert state(tmp_path / "one") == state(tmp_path / "ours") == state(tmp_path / "theirs")
+    assert set(state(tmp_path / "one")) == {*NAMES, "b", "b/c", "empty"}
+
+
+def test_only_changes_are_packed(tmp_path):
+    folder = tmp_path / "one"
+    fill(folder, NAMES)
+    before = state(folder)
+    (folder / "a").write_text("other")
+    (folder / "b/new").write_text("new")
+    (folder / "b/c/ü $(x).v").chmod(0o755)
+    pack(folder, tmp_path / "changes.tar.gz", before)
+    unpack(tmp_path / "changes.tar.gz", tmp_path / "changes")
+    assert set(state(tmp_path / "changes")) == {"a", "b", "b/new", "b/c", "b/c/ü $(x).v"}
+
+
+def test_links_are_packed_as_what_they_lead_to(tmp_path):
+    folder = tmp_path / "one"
+    fill(folder, NAMES)
+    (folder / "link").symlink_to("a")
+    (folder / "folder").symlink_to("b")
+    (folder / "b/loop").symlink_to("..")
+    (folder / "nothing").symlink_to("nowhere")
+    pack(folder, tmp_path / "one.tar.gz")
+    unpack(tmp_path / "one.tar.gz", tmp_path / "two")
+    found = state(tmp_path / "two")
+    assert found["link"] == found["a"] and found["folder/tool"] == found["b/tool"]
+    assert not {"nothing", "b/loop", "folder/loop"} & set(found)
+    assert not any(path.is_symlink() for path in (tmp_path / "two").rglob("*"))
+
+
+def member(name, **changes):
+    info = tarfile.TarInfo(name)
+    for key, value in changes.items():
+        setattr(info, key, value)
+    return info
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        member("/tmp/x"),
+        member("../x"),
+        member("a/../../x"),
+        member("x", type=tarfile.SYMTYPE, linkname="/etc"),
+        member("x", type=tarfile.LNKTYPE, linkname="../a"),
+        member("x", type=tarfile.FIFOTYPE),
+    ],
+    ids=lambda info: f"{info.name}-{info.type.decode()}",
+)
+def test_what_leads_out_of_an_archive_is_refused(tmp_path, hostile):
+    with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as tar:
+        tar.addfile(hostile, io.BytesIO())
+    with pytest.raises(NanotriggerError, match=r"bad\.tar\.gz: member .* is refused"):
+        unpack(tmp_path / "bad.tar.gz", tmp_path / "in/out")
+    assert {path.name for path in tmp_path.rglob("*")} == {"bad.tar.gz", "in", "out"}
+
+
+@pytest.mark.parametrize("cut", [1, 9, 40, 200])
+def test_a_damaged_archive_is_named(tmp_path, cut):
+    fill(tmp_path / "one", NAMES)
+    archive = tmp_path / "one.tar.gz"
+    pack(tmp_path / "one", archive)
+    archive.write_bytes(archive.read_bytes()[:-cut])
+    with pytest.raises(NanotriggerError, match=r"one\.tar\.gz: cannot be unpacked .* Delete it and run again"):
+        unpack(archive, tmp_path / "two")
+
+
+def test_opening_what_is_no_design_says_what_one_is(tmp_path, capsys):
+    assert command.main([str(tmp_path)]) == 1
+    assert "results/RUN/hardware/MODEL/seedN/FLOW" in capsys.readouterr().err
+
+
+def test_a_design_opens_under_a_name_of_its_own(tmp_path, monkeypatch, capsys):
+    design = tmp_path / "results/run/hardware/m/seed3/rtl"
+    fill(tmp_path / "one", NAMES)
+    pack(tmp_path / "one", design / "project.tar.gz")
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["results/run/hardware/m/seed3/rtl"]) == 0
+    assert capsys.readouterr().out == "run_m_seed3_rtl\n"
+    assert state(tmp_path / "run_m_seed3_rtl") == state(tmp_path / "one")

@@ -1,0 +1,109 @@
+"""Exports and designs of a large run in batches: the results of jobs of their own, and no more work than those."""
+
+import re
+import shutil
+
+import pytest
+from conftest import ROOT, Checkout, merged
+from test_export import network
+
+from nanotrigger.qonnx.export import write_qonnx
+from nanotrigger.results.job_records import find_record
+
+MODELS = ("a", "b", "c")
+CONFIG = {
+    "run": {"name": "echo", "dataset": None, "models": list(MODELS), "flows": ["echo"], "batches": 2},
+    "models": {name: {"method": "external", "path": f"{name}.onnx", "random_vectors": 50} for name in MODELS},
+    "flows": {"echo": {"flow": "extension.echo_flow"}},
+}
+ALL = sorted(f"{step} {name}" for step in ("create", "synthesize") for name in MODELS)
+
+
+def run(made, config, *arguments, fails=False):
+    """Run it; returns what was created and synthesised, as 'synthesize a', and the output."""
+    calls = made.folder / "calls"
+    calls.write_text("")
+    done = made.snakemake("--cores", "2", *arguments, overlay=config, env={"CALLS": str(calls)})
+    assert (done.returncode != 0) == fails, done.stdout[-5000:]
+    found = [re.sub(r"results/echo/models/(\w+)/.*", r"\1", line) for line in calls.read_text().splitlines()]
+    return sorted(found), done.stdout
+
+
+def records(made):
+    return {
+        str(path.relative_to(made.folder)): path.read_bytes()
+        for pattern in ("hardware/*/*/*/*", "models/*/*/model.onnx", "models/*/*/metrics.json")
+        for path in (made.folder / "results/echo").glob(pattern)
+        if path.name not in ("emulation.json", "netlist.json")  # which hold how long it took
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    made = Checkout(tmp_path_factory.mktemp("batches"))
+    shutil.copytree(ROOT / "tests/fixtures/extension", made.folder / "extension")
+    for seed, name in enumerate(MODELS):
+        write_qonnx(network(4, seed=seed, hidden_units=4), made.folder / f"{name}.onnx", {})
+    assert run(made, CONFIG, "hardware")[0] == ALL
+    return made
+
+
+@pytest.fixture
+def settled(finished):
+    """The run as its configuration says, after whatever the test before left: it lies where it was made, as the records name
+    source files by their whole paths."""
+    run(finished, CONFIG, "hardware")
+    return finished
+
+
+def test_a_batch_is_a_job_for_many(finished):
+    other = merged(CONFIG, {"run": {"name": "other"}})
+    said = finished.snakemake("-n", overlay=other).stdout
+    counts = dict(re.findall(r"^(\w+_batch) +(\d+)$", said, re.M))
+    assert set(counts.values()) == {"2"} and len(counts) == 7
+    assert not re.search(r"^(export|emulate|synthesize) +\d+$", said, re.M)
+
+
+def test_each_member_has_a_record_as_if_it_were_a_job(finished):
+    results = finished.folder / "results/echo"
+    for job in ("export/a/0", "synthesize/a/0/echo", "read_report/a/0/echo"):
+        _, record = find_record(results, job)
+        assert record["id"] == job and record["script"] == f"workflow/scripts/{job.split('/')[0]}.py"
+    assert record["read"]["results/echo/hardware/a/seed0/echo/synthesis.tar.gz"]
+
+
+def test_results_are_those_of_jobs_of_their_own_which_a_batch_finds_done(settled):
+    """The same files, byte for byte; and what was made the one way is not made again the other."""
+    before = records(settled)
+    assert len(before) == 3 * (5 + 2)
+    assert run(settled, merged(CONFIG, {"run": {"batches": 5}}), "hardware")[0] == []
+    alone = merged(CONFIG, {"run": {"batches": 0}})
+    assert run(settled, alone, "--forceall", "hardware")[0] == ALL
+    assert records(settled) == before
+    assert run(settled, CONFIG, "hardware")[0] == [] and records(settled) == before
+
+
+def test_a_changed_or_lost_part_repeats_that_part_alone(settled):
+    assert "Nothing to be done" in settled.snakemake("-n", "hardware", overlay=CONFIG).stdout
+    results = settled.folder / "results/echo"
+    lost = results / "hardware/a/seed0/echo/record.json"
+    before = lost.read_bytes()
+    lost.unlink()
+    for path in (results / "provenance/batches").rglob("record.json.list"):
+        path.unlink()  # as the message says that names the lost file
+    write_qonnx(network(4, seed=9, hidden_units=6), settled.folder / "other.onnx", {})
+    changed = merged(CONFIG, {"models": {"b": {"path": "other.onnx"}}})
+    assert run(settled, changed, "hardware")[0] == ["create b", "synthesize b"] and lost.read_bytes() == before
+
+
+def test_one_that_fails_does_not_stop_the_others_and_is_named(settled):
+    failing = merged(CONFIG, {"flows": {"echo": {"fails_for": "/c/"}}})
+    calls, said = run(settled, failing, "--keep-going", "hardware", fails=True)
+    assert calls == ALL, "all others of its batch were done"
+    assert "the licence server does not answer" in said and "model c, seed 0, flow echo" in said
+    results = settled.folder / "results/echo"
+    assert (results / "hardware/c/seed0/echo/project_synthesize/name").exists()
+    unfinished = (results / "tables/hardware_unfinished.csv").read_text()
+    assert "failed in synthesize: the licence server does not answer" in unfinished
+    # what failed is tried again, and nothing else
+    assert run(settled, failing, "hardware", fails=True)[0] == ["synthesize c"]
