@@ -22,7 +22,7 @@ for batched, doing in BATCHED.items() if PLAN.batches else ():
             f"{batched}_batch"
         input:
             batch_inputs(base),
-            script=f"{workflow.basedir}/workflow/scripts/{batched}.py",
+            script=f"{SCRIPTS}/{batched}.py",
         output:
             [
                 batch_file(Path(path).name, *(["flow"] if of_design else []))

@@ -1,9 +1,18 @@
 """Members of a batch: what their rule says of each, and the lists that stand for their files."""
 
-from snakemake.io import is_callable, strip_wildcard_constraints
+from snakemake.io import flag, is_callable, strip_wildcard_constraints
 from snakemake.iocontainers import Wildcards
+from snakemake.path_modifier import PATH_MODIFIER_FLAG
 
 from nanotrigger.batches import shared
+
+SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"
+PREFIX = workflow.modifier.path_modifier
+
+
+def prefixed(path) -> str:
+    """A path as Snakemake makes it of one in a rule: in a module of another workflow it lies under a prefix."""
+    return str(PREFIX.modify(path))
 
 
 def members(wildcards) -> list:
@@ -22,17 +31,19 @@ def members(wildcards) -> list:
     ]
 
 
-def of_rule(items, wildcards, code=()) -> dict:
+def of_rule(items, wildcards, code=(), place=lambda value: value) -> dict:
     """Inputs or parameters as they stand in a rule, by name; the values of functions for these wildcards.
 
-    code: the source files, where they are known from another member.
+    code: the source files, where they are known from another member. place: what becomes of what a function gives.
     """
     found = {}
     for name, item in items._allitems():
         if name == "code" and code:
             found[name] = code
         elif is_callable(item):
-            found[name] = (getattr(item, "callable", None) or item)(wildcards)
+            value = (getattr(item, "callable", None) or item)(wildcards)
+            listed = isinstance(value, list)
+            found[name] = [place(one) for one in value] if listed else place(value)
         else:
             found[name] = list(map(str, item)) if isinstance(item, list) else str(item)
     return found
@@ -45,7 +56,10 @@ def resource_of(rule, name: str):
 
 def batch_runtime(rule):
     """Minutes that a batch may take: those of a member, for each."""
-    return lambda wildcards: resource_of(rule, "runtime") * len(members(wildcards))
+    own = resource_of(rule, "runtime")
+    return lambda wildcards: len(members(wildcards)) * (
+        own(wildcards) if callable(own) else own
+    )
 
 
 def batch_step(rule):
@@ -56,7 +70,7 @@ def batch_step(rule):
         for member in members(wildcards):
             entry = {
                 "wildcards": dict(member.items()),
-                "input": of_rule(rule.input, member, code),
+                "input": of_rule(rule.input, member, code, prefixed),
                 "params": of_rule(rule.params, member),
             }
             code = entry["input"].get("code", ())
@@ -66,7 +80,7 @@ def batch_step(rule):
             for name, path in rule.output._allitems()
         }
         log = strip_wildcard_constraints(rule.log[0])
-        script = Path(workflow.basedir, "workflow/scripts", f"{rule.name}.py")
+        script = SCRIPTS / Path(rule.script).name
         here = Path.cwd()
         script = script.relative_to(here) if script.is_relative_to(here) else script
         return {
@@ -83,7 +97,7 @@ def batch_inputs(rule):
     def inputs(wildcards) -> list[str]:
         found, code = {}, ()
         for member in members(wildcards):
-            entry = of_rule(rule.input, member, code)
+            entry = of_rule(rule.input, member, code, prefixed)
             if not code:
                 code = entry.pop("code", ())
                 found |= dict.fromkeys(code)
@@ -92,15 +106,18 @@ def batch_inputs(rule):
             for value in entry.values():
                 for path in [value] if isinstance(value, str) else value:
                     found[as_list(path, wildcards)] = None
-        return list(found)
+        # what has its prefix gets no other
+        return [flag(path, PATH_MODIFIER_FLAG) if MODULE else path for path in found]
 
     return inputs
 
 
 def as_list(path: str, wildcards) -> str:
     """The list that holds a member's file; any other path as it is."""
-    if path.startswith(f"{RESULTS}/models/"):
-        return batch_file(Path(path).name).format(batch=wildcards.batch)
-    if path.startswith(f"{RESULTS}/hardware/"):
-        return batch_file(Path(path).name, "flow").format(**dict(wildcards.items()))
-    return path
+    if path.startswith(prefixed(f"{RESULTS}/models/")):
+        name = batch_file(Path(path).name)
+    elif path.startswith(prefixed(f"{RESULTS}/hardware/")):
+        name = batch_file(Path(path).name, "flow")
+    else:
+        return path
+    return prefixed(name.format(**dict(wildcards.items())))
