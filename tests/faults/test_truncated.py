@@ -20,6 +20,7 @@ from nanotrigger.qonnx.export import write_qonnx
 from nanotrigger.qonnx.fixed_point import FixedPointNetwork
 from nanotrigger.results.export import check_whole
 from nanotrigger.results.job_records import read_records
+from nanotrigger.results.packing import pack, unpack
 from nanotrigger.results.records import provenance, read_array, read_arrays, read_json, write_json
 from nanotrigger.tools.aiger import AndInverterGraph
 from nanotrigger.training import checkpoint, snapshot
@@ -85,7 +86,7 @@ def test_trained_network_and_exported_file(finished_study, tmp_path):
     (study.folder / exported).unlink()
     cut(study.folder / MODEL.format(3) / "model.onnx")
     jobs = {"export", "check_export", "create_project"}
-    said = failed(study, exported, metrics, f"{DESIGN}/project", jobs=jobs)
+    said = failed(study, exported, metrics, f"{DESIGN}/project.tar.gz", jobs=jobs)
     assert "network.safetensors: cannot be read" in said and "model.onnx: is not the file that was exported" in said
     assert remedied(study, said) == {trained, f"{MODEL.format(3)}/model.onnx"}
     done = study.run(targets=[exported, metrics])
@@ -103,6 +104,23 @@ def test_record_of_a_design(finished_study, tmp_path):
     assert remedied(study, said) == {f"{DESIGN}/record.json"}
     done = study.run(targets=["tables"])
     assert done.returncode == 0 and "rule emulate:" not in done.stdout
+    assert_same(study.folder, finished_study)
+
+
+def test_archives_of_a_design(finished_study, tmp_path):
+    """Their makers' records are gathered in that of the design's last job."""
+    study = copy_of(finished_study, tmp_path / "copy")
+    (study.folder / DESIGN / "record.json").unlink()
+    whole = (study.folder / DESIGN / "synthesis.tar.gz").read_bytes()
+    cut(study.folder / DESIGN / "synthesis.tar.gz")
+    said = failed(study, f"{DESIGN}/record.json", jobs={"read_report"})
+    assert re.search(
+        r"synthesis.tar.gz: cannot be unpacked \(.*\)\.\n.*synthesis.tar.gz: has \d+ of the \d+ bytes", said
+    )
+    assert "(synthesize/small_3/0/rtl, " in said
+    assert remedied(study, said) == {f"{DESIGN}/synthesis.tar.gz"}
+    (study.folder / DESIGN / "synthesis.tar.gz").write_bytes(whole)
+    assert study.run(targets=[f"{DESIGN}/record.json"]).returncode == 0
     assert_same(study.folder, finished_study)
 
 
@@ -183,8 +201,21 @@ def test_every_place_to_cut_a_network(tmp_path, finished_study):
 
 
 def test_every_place_to_cut_a_project(tmp_path, finished_study):
-    shutil.copytree(finished_study / DESIGN / "project/model", tmp_path / "model")
+    unpack(finished_study / DESIGN / "project.tar.gz", tmp_path)
     assert_every_cut_is_named(tmp_path / "model/fsm.json.gz", lambda file: _pipeline(tmp_path))
+
+
+def test_every_place_to_cut_an_archive(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.v").write_bytes(np.random.default_rng(0).bytes(700))
+    pack(source, tmp_path / "project.tar.gz")
+
+    def read(file):
+        unpack(file, tmp_path / "out")
+        return (tmp_path / "out/a.v").read_bytes()
+
+    assert_every_cut_is_named(tmp_path / "project.tar.gz", read)
 
 
 def test_every_place_to_cut_a_netlists_graph(tmp_path):
@@ -223,6 +254,15 @@ def test_a_cut_checkpoint_is_not_gone_on_from(tmp_path, capsys, monkeypatch, sha
 def test_a_truncated_record_of_a_job_is_named(finished_study, tmp_path):
     """It is no file of the DAG, so that deleting it would repeat nothing."""
     shutil.copytree(finished_study / RESULTS / "provenance", tmp_path / "provenance")
-    cut(tmp_path / "provenance/jobs/train/small/0.json")
-    with pytest.raises(NanotriggerError, match=r"train/small/0.json: .* of the job train/small/0, .* --forcerun train"):
+    jobs = tmp_path / "provenance/jobs"
+    cut(jobs / "read_report/small_3,0,rtl.json")
+    with pytest.raises(
+        NanotriggerError, match=r"0,rtl.json: .* job read_report/small_3/0/rtl, .* --forcerun create_project$"
+    ):
+        read_records(tmp_path)  # it held those of the steps before as well
+    cut(jobs / "train/small,0.json")
+    (jobs / "read_report/small_3,0,rtl.json").unlink()
+    with pytest.raises(
+        NanotriggerError, match=r"train/small,0.json: .* of the job train/small/0, .* --forcerun train$"
+    ):
         read_records(tmp_path)

@@ -133,7 +133,7 @@ def study(cluster, tmp_path_factory):
         "rule_train_wildcards_float_0",
         "rule_design_create_project_emulate_read_report_simulate_netlist_synthesize",
     )
-    marks = {training: logs / "train/float/0.log", design: logs / "create_project/linear/3/rtl.log"}
+    marks = {training: logs / "train/float/0.log", design: logs / "create_project/linear,3,rtl.log"}
 
     # the login node dies while the float model trains: its jobs are ended, its lock is removed, and the run goes on
     code = study.watch(folder / "first.log", marks[training].exists, "tables")

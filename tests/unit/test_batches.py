@@ -5,7 +5,17 @@ from types import SimpleNamespace
 import pytest
 from snakemake.iocontainers import Namedlist
 
-from nanotrigger.batches import LARGEST_WITHOUT, NUMBER, deal, expanded, member_job, read_list, shared, write_list
+from nanotrigger.batches import (
+    LARGEST_WITHOUT,
+    NUMBER,
+    deal,
+    expanded,
+    lists_with,
+    member_job,
+    read_list,
+    shared,
+    write_list,
+)
 from nanotrigger.config import load_config
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.plan import make_plan
@@ -85,6 +95,16 @@ def test_a_list_changes_with_its_files_and_names_what_is_gone(results, tmp_path)
     path.write_text("")
     with pytest.raises(NanotriggerError, match="is no list of files"):
         read_list(path)
+
+
+def test_lists_are_known_by_the_files_in_them(results, tmp_path):
+    lists = tmp_path / "results/r/provenance/batches"
+    for batch, models in (("0000", "a"), ("0001", "b")):
+        (lists / batch).mkdir(parents=True)
+        write_list(lists / batch / "metrics.json.list", [metrics(model, 0) for model in models])
+    assert lists_with(tmp_path / "results/r", metrics("b", 0)) == [str(lists / "0001/metrics.json.list")]
+    assert lists_with(tmp_path / "results/r", metrics("b", 1)) == []
+    assert lists_with(tmp_path / "results/other", metrics("b", 0)) == []
 
 
 def test_a_member_sees_what_a_job_of_its_own_would():

@@ -1,9 +1,11 @@
 """The documented example of a flow, a figure and rules of one's own; and nanotrigger as a module of another workflow."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,7 +15,9 @@ from test_dry_run import commands, job_counts
 from test_export import network
 
 from nanotrigger.qonnx.export import write_qonnx
+from nanotrigger.results.job_records import find_record
 from nanotrigger.results.records import read_json
+from nanotrigger.unpack import open_design
 
 DOCS = (ROOT / "docs/extending.md").read_text()
 EXAMPLE = read_yaml("examples/and_gates/config.yaml")
@@ -48,13 +52,14 @@ def test_the_flow_is_in_the_tables_and_exact(example):
     assert table.notes.str.contains(r"\d+ ANDs in a row").all()
 
 
-def test_the_count_of_ands_is_that_of_another_reader(example):
+def test_the_count_of_ands_is_that_of_another_reader(example, tmp_path):
     """The netlist as an and-inverter graph of our own reader, with equal gates merged by nobody: never fewer flip-flops."""
     from nanotrigger.tools.aiger import netlist_graph
 
     folder = example.folder / "results/own/hardware/narrow/seed0/and_gates"
     record = read_json(folder / "record.json")
-    graph = netlist_graph(folder / "project", ["netlist.v"], "model", 600)
+    open_design(folder, tmp_path / "project")
+    graph = netlist_graph(tmp_path / "project", ["netlist.v"], "model", 600)
     assert (len(graph.ands), len(graph.latches)) == (record["cells"]["AND"], record["cells"]["FF"])
     depth = [0] * (1 + len(graph.inputs) + len(graph.latches))
     for a, b in graph.ands:
@@ -112,9 +117,10 @@ def outer(folder, config):
     (folder / "config.yaml").write_text(yaml.safe_dump({"nanotrigger": config}))
 
 
-def snakemake(folder, *arguments):
+def snakemake(folder, *arguments, env=None):
     command = [sys.executable, "-m", "snakemake", "--nocolor", *arguments]
-    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.run(command, cwd=folder, **pipes, text=True, timeout=300, env=env)
 
 
 def test_as_a_module_everything_plans(tmp_path):
@@ -143,6 +149,28 @@ def test_as_a_module_it_runs(tmp_path):
     assert (tmp_path / "jets/logs/small/collect.log").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"Snakefile", "config.yaml", "file.onnx", "jets", ".snakemake"}
     assert "Nothing to be done" in snakemake(tmp_path, "-n").stdout
+
+
+def test_as_a_module_it_runs_in_batches(tmp_path):
+    """Members find their files and records below the prefix; what is lost of one is named with its list, and made again."""
+    shutil.copytree(ROOT / "tests/fixtures/extension", tmp_path / "extension")
+    for seed, name in enumerate("ab"):
+        write_qonnx(network(4, seed=seed, hidden_units=4), tmp_path / f"{name}.onnx", {})
+    config = merged(tiny("small", ["a", "b"], ["echo"]), {"run": {"batches": 1}})
+    outer(tmp_path, {**config, "flows": {"echo": {"flow": "extension.echo_flow"}}})
+    environment = {**os.environ, "CALLS": str(tmp_path / "calls")}
+    done = snakemake(tmp_path, "--cores", "2", env=environment)
+    assert done.returncode == 0, done.stdout[-4000:]
+    results = tmp_path / "jets/results/small"
+    table = pd.read_csv(results / "tables/hardware.csv")
+    assert list(table.model) == ["a", "b"] and (table.mismatches == 0).all()
+    assert sorted((tmp_path / "calls").read_text().split()[::2]) == ["create", "create", "synthesize", "synthesize"]
+    _, record = find_record(results, "nanotrigger_synthesize/b/0/echo")
+    assert Path(record["script"]) == ROOT / "workflow/scripts/synthesize.py"
+    assert {path.name for path in (results / "provenance/jobs/nanotrigger_read_report").iterdir()} == {
+        "a,0,echo.json", "b,0,echo.json"
+    }  # fmt: skip
+    assert not (tmp_path / "results").exists() and not (tmp_path / "logs").exists()
 
 
 def test_as_a_module_a_failure_says_why(tmp_path):

@@ -18,6 +18,7 @@ from test_hostile_names import HOSTILE
 
 from nanotrigger.config import load_config
 from nanotrigger.qonnx.export import write_qonnx
+from nanotrigger.results.packing import unpack
 
 SCRIPT = "<script>alert(1)</script>"
 REASON = f"{SCRIPT} | =1+1 \\input{{/etc/passwd}} & {HOSTILE} 100% [a](javascript:alert(1))"
@@ -148,14 +149,14 @@ def test_what_a_config_says_is_text_in_every_table(finished):
 def test_a_hostile_target_matches_no_rule(finished):
     for target in (
         "results/named/models/../seed0/model.onnx",
-        f"results/named/models/file/seed0/{HOSTILE}/project",
+        f"results/named/models/file/seed0/{HOSTILE}/project.tar.gz",
         "downloads/../pwned",
     ):
         done = finished.snakemake("-n", target)
         assert done.returncode != 0 and "MissingRuleException" in done.stdout, done.stdout
 
 
-def test_no_file_and_no_output_of_a_run_holds_a_secret(runs):
+def test_no_file_and_no_output_of_a_run_holds_a_secret(runs, tmp_path):
     checkout, *outputs = runs
     files = [
         file
@@ -164,20 +165,24 @@ def test_no_file_and_no_output_of_a_run_holds_a_secret(runs):
         if file.is_file()
     ]
     assert len(files) > 50
-    holding = {
-        str(f.relative_to(checkout.folder)): match[0] for f in files if (match := FORBIDDEN.search(f.read_bytes()))
-    }
+    archives = [file for file in files if file.name.endswith(".tar.gz")]
+    for number, archive in enumerate(archives):
+        unpack(archive, tmp_path / str(number))
+    assert len(archives) == 4, "of the run that failed its project alone"
+    files += [file for file in tmp_path.rglob("*") if file.is_file()]
+    holding = {str(file): match[0] for file in files if (match := FORBIDDEN.search(file.read_bytes()))}
     assert holding == {}
     for output in outputs:
         assert not FORBIDDEN.search(output.encode())
 
 
-def test_what_was_said_is_still_there_without_them(runs):
+def test_what_was_said_is_still_there_without_them(runs, tmp_path):
     """So that the test above is of logs that would have held them."""
     checkout, _, failed = runs
-    log = (checkout.folder / "results/named/hardware/file/seed0/leaky/project/tool.log").read_text()
+    unpack(checkout.folder / "results/named/hardware/file/seed0/leaky/synthesis.tar.gz", tmp_path)
+    log = (tmp_path / "tool.log").read_text()
     assert "checked out from ***" in log and "ZENODO_TOKEN=***" in log and f"HOME={os.environ['HOME']}" in log
-    emulated = (checkout.folder / "logs/named/emulate/file/0/leaky.log").read_text()
+    emulated = (checkout.folder / "logs/named/emulate/file,0,leaky.log").read_text()
     assert "fetching https://***@example.org/a?access_token=***" in emulated
     assert "synthesize file 0 leaky failed; the end of its log:" in failed and "no licence at ***" in failed
 

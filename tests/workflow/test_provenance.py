@@ -14,12 +14,21 @@ from typing import ClassVar
 import pandas as pd
 import pytest
 from conftest import Checkout
+from snakemake.iocontainers import Wildcards
 from test_export import network
 
 from nanotrigger import verify as command
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.qonnx.export import write_qonnx
-from nanotrigger.results.job_records import JobRecord, fingerprint, fingerprints, read_records
+from nanotrigger.results.job_records import (
+    OF_DESIGN,
+    JobRecord,
+    damaged_inputs,
+    find_record,
+    fingerprint,
+    fingerprints,
+    read_records,
+)
 from nanotrigger.results.provenance import Makers, altered_files, expected_files
 from nanotrigger.results.records import read_json
 from nanotrigger.verify import verify
@@ -244,6 +253,53 @@ def test_a_job_that_fails_leaves_no_record(tmp_path, monkeypatch):
     assert list(read_records(Path("r"))) == ["make"]
     JobRecord(fake("make", [], ["r/out"]), Path("r"))  # begins again, and never ends
     assert not read_records(Path("r"))
+
+
+def design_job(rule):
+    output = Path("r/hardware/m_0.1/seed0/rtl") / f"{rule}.json"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(rule)
+    job = fake(rule, [], [str(output)])
+    job.wildcards = Wildcards(fromdict={"model": "m_0.1", "seed": "0", "flow": "rtl"})
+    return job
+
+
+def test_the_last_job_of_a_design_gathers_the_records_of_those_before(tmp_path, monkeypatch):
+    """One that ran again since has a file of its own, and counts; also where it is asked who made a damaged file."""
+    monkeypatch.chdir(tmp_path)
+    results = Path("r")
+    for rule in OF_DESIGN:
+        JobRecord(design_job(rule), results).write()
+    (path,) = (results / "provenance/jobs").rglob("*.json")
+    assert path == results / "provenance/jobs/read_report/m_0.1,0,rtl.json"
+    assert set(read_records(results)) == {f"{rule}/m_0.1/0/rtl" for rule in OF_DESIGN}
+    assert find_record(results, "emulate/m_0.1/0/rtl")[0] == path
+    folder = results / "hardware/m_0.1/seed0/rtl"
+    reader = fake("read", [str(folder / "emulate.json"), str(folder / "synthesize.json")], ["r/x"])
+    assert damaged_inputs(reader, results) == []
+    (folder / "synthesize.json").write_text("syn")
+    job = design_job("emulate")
+    record = JobRecord(job, results)
+    Path(job.output[0]).write_text("emulated again")
+    record.write()
+    assert find_record(results, "emulate/m_0.1/0/rtl")[0].parent.name == "emulate"
+    ((line, remove),) = damaged_inputs(reader, results)
+    assert line.startswith(f"{remove}: has 3 of the 10 bytes with which it was made (synthesize/m_0.1/0/rtl, ")
+    assert remove == str(folder / "synthesize.json"), "the other file is what its newer record says"
+
+
+def test_a_damaged_file_of_gathered_records_is_replaced_only_where_nothing_is_lost(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = Path("r")
+    for rule in OF_DESIGN:
+        JobRecord(design_job(rule), results).write()
+    path = results / "provenance/jobs/read_report/m_0.1,0,rtl.json"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(NanotriggerError, match=r"0,rtl\.json: cannot be read.* --forcerun create_project$"):
+        JobRecord(design_job("read_report"), results)
+    for rule in OF_DESIGN:
+        JobRecord(design_job(rule), results).write()
+    assert len(read_records(results)) == len(OF_DESIGN)
 
 
 def test_a_damaged_record_is_named(tmp_path, monkeypatch):
