@@ -34,6 +34,25 @@ running.note_locks(sys.argv[1:])
 print("begun", flush=True)
 sys.stdin.readline()
 """
+BATCH = """
+import multiprocessing, subprocess, threading
+from nanotrigger.batches import _end_with_batch
+from nanotrigger.leash import leashed
+
+def member():
+    threading.Thread(target=_end_with_batch, daemon=True).start()
+    with leashed(None):
+        subprocess.Popen(["sh", "-c", "sleep 301 & exec sleep 302"], start_new_session=True, stdout=subprocess.DEVNULL)
+        print("begun", flush=True)
+        subprocess.run(["sleep", "303"], stdout=subprocess.DEVNULL)
+
+with leashed(None):
+    process = multiprocessing.get_context("fork").Process(target=member)
+    process.start()
+    print(process.pid, flush=True)
+    process.join()
+    print(f"its member ended with {process.exitcode}", flush=True)
+"""
 
 
 def begun(folder: Path, script: str, *arguments: object):
@@ -41,7 +60,10 @@ def begun(folder: Path, script: str, *arguments: object):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with open(folder / "log", "ab") as log:
         process = subprocess.Popen(command, cwd=folder, stderr=log, **pipes)
-    assert process.stdout.readline() == "begun\n", (folder / "log").read_text()
+    process.said = []
+    while (line := process.stdout.readline()) != "begun\n":
+        assert line, (folder / "log").read_text()
+        process.said.append(line)
     return process
 
 
@@ -49,6 +71,25 @@ def test_what_a_killed_job_started_ends_with_it(tmp_path):
     job = begun(tmp_path, JOB)
     wait_for(lambda: len(processes_of(tmp_path, "sleep 30")) >= 2, "the job's programs")
     job.kill()
+    assert_nothing_runs(tmp_path)
+    assert (tmp_path / "log").read_text() == f"\n{KILLED}\n"
+
+
+def test_a_killed_batch_ends_with_its_member_and_what_that_started(tmp_path):
+    """Though the batch's own leash knows nothing of either: a member has another."""
+    batch = begun(tmp_path, BATCH)
+    wait_for(lambda: len(processes_of(tmp_path, "sleep 30")) >= 3, "the member's programs")
+    batch.kill()
+    assert_nothing_runs(tmp_path)
+    assert (tmp_path / "log").read_text() == f"\n{KILLED}\n" * 2
+
+
+def test_a_killed_member_ends_with_what_it_started_and_the_batch_goes_on(tmp_path):
+    batch = begun(tmp_path, BATCH)
+    wait_for(lambda: len(processes_of(tmp_path, "sleep 30")) >= 3, "the member's programs")
+    (member,) = map(int, batch.said)
+    os.kill(member, signal.SIGKILL)
+    assert batch.communicate()[0] == "its member ended with -9\n" and batch.returncode == 0
     assert_nothing_runs(tmp_path)
     assert (tmp_path / "log").read_text() == f"\n{KILLED}\n"
 
