@@ -1,11 +1,11 @@
 """Rules of a user's own: a figure and a table of the designs of examples/and_gates/flow.py."""
 
-AND_GATES = [
-    hardware_file("record.json").format(model=pair.model, seed=seed, flow=pair.flow)
-    for pair in PLAN.pairs
-    for seed in RUN.seeds
-    if PLAN.flows[pair.flow].module.__name__ == "examples.and_gates.flow"
+FLOWS = [
+    name
+    for name, flow in PLAN.flows.items()
+    if flow.module.__name__ == "examples.and_gates.flow"
 ]
+AND_GATES = over_designs("record.json", FLOWS)
 
 
 rule and_gates_figure:

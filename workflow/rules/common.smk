@@ -271,18 +271,19 @@ def over_models(name: str) -> list[str]:
     return expand(model_file(name), model=PLAN.models, seed=RUN.seeds)
 
 
-def over_designs(name: str) -> list[str]:
-    """A file of every design (model, seed and flow) that the run builds, or their lists."""
+def over_designs(name: str, flows=PLAN.flows) -> list[str]:
+    """A file of every design (model, seed and flow) that the run builds in these flows, or their lists."""
     if PLAN.batches:
         return [
             batch_file(name, "flow").format(batch=batch, flow=flow)
-            for flow in PLAN.flows
+            for flow in flows
             for batch, members in PLAN.batches.items()
             if any((model, flow) in PLAN.kinds for model, seed in members)
         ]
     return [
         hardware_file(name).format(model=p.model, flow=p.flow, seed=seed)
         for p in PLAN.pairs
+        if p.flow in flows
         for seed in RUN.seeds
     ]
 

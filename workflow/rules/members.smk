@@ -6,7 +6,9 @@ from snakemake.path_modifier import PATH_MODIFIER_FLAG
 
 from nanotrigger.batches import shared
 
-SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"
+SCRIPTS = (
+    Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"
+)
 PREFIX = workflow.modifier.path_modifier
 
 
