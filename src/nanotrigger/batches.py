@@ -199,6 +199,12 @@ def _end_with_batch() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _remove(outputs: Iterable[str]) -> None:
+    """Remove a member's outputs, as the DAG does before a job, and after one that failed."""
+    for output in map(Path, outputs):
+        shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
+
+
 def run_batch(plan: Any, snakemake: Any) -> None:
     """Run a step for each member of a batch that it is not done for, then write the lists.
 
@@ -215,8 +221,8 @@ def run_batch(plan: Any, snakemake: Any) -> None:
         if JobRecord.stands(job, results):
             print(f"{number} of {len(members)}: {name}: as it was", flush=True)
             continue
-        for output in map(Path, job.output):  # as the DAG does before a job
-            shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
+        _remove(job.output)
+        for output in map(Path, job.output):
             output.parent.mkdir(parents=True, exist_ok=True)
         # a process of its own: a crash in a tool's library is one member's failure
         process = multiprocessing.get_context("fork").Process(target=_run, args=(job,))
@@ -229,6 +235,7 @@ def run_batch(plan: Any, snakemake: Any) -> None:
         taken.append(time.monotonic() - began)
         print(f"{number} of {len(members)}: {name}: {'failed' if process.exitcode else 'done'}", flush=True)
         if process.exitcode:
+            _remove(job.output)
             log = Path(job.log[0])
             said = last_error(log) if log.exists() else "ended without a message"
             how = f"ended by signal {-process.exitcode}" if process.exitcode < 0 else said
