@@ -36,6 +36,8 @@ LARGEST_WITHOUT = 128
 NUMBER = 128
 """Batches of a larger run."""
 SUFFIX = ".list"
+PLACE = f"/{FOLDER}/batches/"
+"""Where lists lie below the results of a run."""
 
 
 def batch_of(model: str, seed: int, number: int) -> str:
@@ -75,15 +77,19 @@ def read_list(path: Path) -> list[str]:
     return files
 
 
+def is_list(path: Any) -> bool:
+    return str(path).endswith(SUFFIX) and PLACE in f"/{path}"
+
+
 def lists_with(results: Path, file: str | Path) -> list[str]:
     """Lists of a run that name a file. The DAG sees them in its place: what is to be made anew is deleted with them."""
-    found = (results / FOLDER / "batches").rglob(f"{Path(file).name}{SUFFIX}")
+    found = Path(f"{results}{PLACE}").rglob(f"{Path(file).name}{SUFFIX}")
     return sorted(str(path) for path in found if f"  {file}\n" in path.read_text())
 
 
 def expanded(inputs: Any, plan: Any) -> Any:
     """Inputs of a job with the files of each run of lists in their place, in the order in which the run names their models."""
-    if not any(str(path).endswith(SUFFIX) for path in inputs):
+    if not any(map(is_list, inputs)):
         return inputs
     order = run_order(plan)
     spans = sorted(
@@ -93,7 +99,7 @@ def expanded(inputs: Any, plan: Any) -> Any:
     names: dict[str, tuple[int, int | None]] = {}
     for start, stop, name, end in spans:
         own = list(inputs[start:stop])
-        if any(str(path).endswith(SUFFIX) for path in own):
+        if any(map(is_list, own)):
             own, end = sorted((file for path in own for file in read_list(Path(path))), key=order), stop
         if name:
             names[name] = (len(values), None if end is None else len(values) + len(own))

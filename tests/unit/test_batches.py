@@ -1,5 +1,6 @@
 """How models are dealt into batches, what a job sees of their lists, and that planning grows with the models alone."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -68,13 +69,15 @@ def metrics(model, seed):
 
 
 def test_a_job_sees_files_in_the_runs_order_where_its_rule_names_lists(results, tmp_path):
-    write_list(tmp_path / "0.list", [metrics("a", 0), metrics("b", 1)])
-    write_list(tmp_path / "1.list", [metrics("a", 1), metrics("b", 0)])
-    lists = [str(tmp_path / "0.list"), str(tmp_path / "1.list")]
+    lists = [f"results/r/provenance/batches/{batch}/metrics.json.list" for batch in ("0000", "0001")]
+    write_list(Path(lists[0]), [metrics("a", 0), metrics("b", 1)])
+    write_list(Path(lists[1]), [metrics("a", 1), metrics("b", 0)])
     found = expanded(listed(data="jets.h5", metrics=lists, code=["x.py"], table="t.csv"), results)
     ordered = [metrics("b", 1), metrics("b", 0), metrics("a", 1), metrics("a", 0)]
     assert list(found) == ["jets.h5", *ordered, "x.py", "t.csv"]
     assert list(found.metrics) == ordered and found.data == "jets.h5" and list(found.code) == ["x.py"]
+    Path("shopping.list").write_text("milk")
+    assert list(expanded(listed(mine="shopping.list"), results)) == ["shopping.list"], "a user's own is none"
     one = expanded(listed(metrics=lists[:1]), results)
     assert list(one.metrics) == [metrics("b", 1), metrics("a", 0)]
 

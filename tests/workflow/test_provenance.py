@@ -129,6 +129,9 @@ def test_changed_hashes_do_not_hide_a_change(copy):
     record = RESULTS / "provenance/jobs/collect.json"
     edit(record, '"threads": 1', '"threads": 2')
     assert f"altered: {record}: the record of a job" in verify(RESULTS, tables=False).problems
+    record.write_bytes(record.read_bytes()[:99])
+    (cut,) = [line for line in verify(RESULTS, tables=False).problems if "collect" in line]
+    assert cut.startswith(f"altered: {record}: cannot be read. It is the record of the job collect, ")
 
 
 def test_changed_sources_are_noted_and_are_no_fault(copy, finished):

@@ -143,10 +143,10 @@ def find_record(results: Path, job: str) -> tuple[Path, dict[str, Any]] | None:
     Raises NanotriggerError naming a file that is damaged.
     """
     own = record_path(results, job)
-    if own.exists() and "id" in (content := read_json(own)):
+    if own.exists() and "id" in (content := _content(own, results)):
         return own, content
     for path in sorted((results / FOLDER / "jobs").glob(f"*/{glob.escape(own.name)}")) if "/" in job else ():
-        if job in (gathered := read_json(path).get("gathered", {})):
+        if job in (gathered := _content(path, results).get("gathered", {})):
             return path, gathered[job]
     return None
 
