@@ -1,5 +1,6 @@
 """A design's record: what cannot run here is named, and nothing is claimed for it."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -173,3 +174,24 @@ def test_what_a_step_that_failed_left_is_kept_until_its_next_try(tmp_path, tools
     flow.module.synthesize = works
     designs.synthesize(flow, paths.project, paths.synthesis, paths.files)
     assert (place / "synthesis.tar.gz").read_bytes() == before and not (place / "project_synthesize").exists()
+
+
+def test_an_error_of_what_synthesis_left_says_how_to_repeat_it(tmp_path, tools, jets):
+    flow, paths, place = tools
+    build(tmp_path, flow, paths, place)
+    lists = tmp_path / "run/provenance/batches/0000/toy"
+    lists.mkdir(parents=True)
+
+    def garbage(folder, *arguments):
+        raise ToolError("netlist.v: not a whole netlist")
+
+    flow.module.simulate_netlist = flow.module.read_report = garbage
+    damaged = f"netlist.v: not a whole netlist\nWhere the tools left something damaged: delete {paths.files} "
+    with pytest.raises(ToolError, match=f"^{re.escape(damaged)}and run again, which repeats the synthesis"):
+        designs.simulate_netlist(flow, paths, paths.netlist, paths.simulated)
+    # in a run in batches the DAG sees the list
+    (lists / "synthesis.tar.gz.list").write_text(f"00  {paths.files}\n")
+    with pytest.raises(
+        ToolError, match=f"delete {re.escape(paths.files)} {re.escape(str(lists))}/synthesis.tar.gz.list and"
+    ):
+        designs.write_record(flow, "m", 0, paths, str(place / "record.json"))

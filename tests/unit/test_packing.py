@@ -1,7 +1,9 @@
 """A folder in one file: the same bytes for the same content, whole again afterwards, and opened without trust."""
 
+import errno
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 
@@ -120,3 +122,17 @@ def test_a_design_opens_under_a_name_of_its_own(tmp_path, monkeypatch, capsys):
     assert command.main(["results/run/hardware/m/seed3/rtl"]) == 0
     assert capsys.readouterr().out == "run_m_seed3_rtl\n"
     assert state(tmp_path / "run_m_seed3_rtl") == state(tmp_path / "one")
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_archive(tmp_path, monkeypatch):
+    """The archive is whole, and must not be named as what to delete."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/a.v").write_text("module")
+    pack(tmp_path / "one", tmp_path / "project.tar.gz")
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        unpack(tmp_path / "project.tar.gz", tmp_path / "two")
