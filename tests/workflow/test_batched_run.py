@@ -96,6 +96,29 @@ def test_a_changed_or_lost_part_repeats_that_part_alone(settled):
     assert run(settled, changed, "hardware")[0] == ["create b", "synthesize b"] and lost.read_bytes() == before
 
 
+def test_a_damaged_file_is_named_with_its_list_and_made_again(settled):
+    """The DAG sees the list alone: the message names both, and who deletes them gets the same file again."""
+    results = settled.folder / "results/echo"
+    archive, record = (results / "hardware/a/seed0/echo" / name for name in ("synthesis.tar.gz", "record.json"))
+    whole, before = archive.read_bytes(), record.read_bytes()
+    archive.write_bytes(whole[:50])
+    record.unlink()
+    for path in (results / "provenance/batches").rglob("record.json.list"):
+        path.unlink()
+    calls, said = run(settled, CONFIG, "hardware", fails=True)
+    assert calls == [] and "synthesis.tar.gz: has 50 of the " in said and "Traceback" not in said
+    assert (
+        "failed; the end of its log:\n        nanotrigger: results/echo/hardware/a/seed0/echo/synthesis.tar.gz" in said
+    )
+    (remove,) = set(re.findall(r"delete (.*) and run the same command again", said))
+    named = [settled.folder / path for path in remove.split()]
+    assert named[0] == archive and [path.name for path in named[1:]] == ["synthesis.tar.gz.list"]
+    for path in named:
+        path.unlink()
+    assert run(settled, CONFIG, "hardware")[0] == ["synthesize a"]
+    assert archive.read_bytes() == whole and record.read_bytes() == before
+
+
 def test_one_that_fails_does_not_stop_the_others_and_is_named(settled):
     failing = merged(CONFIG, {"flows": {"echo": {"fails_for": "/c/"}}})
     calls, said = run(settled, failing, "--keep-going", "hardware", fails=True)

@@ -152,7 +152,7 @@ def test_as_a_module_it_runs(tmp_path):
 
 
 def test_as_a_module_it_runs_in_batches(tmp_path):
-    """Members find their files and records below the prefix; what is lost of one is named with its list, and made again."""
+    """Members find their files and records below the prefix."""
     shutil.copytree(ROOT / "tests/fixtures/extension", tmp_path / "extension")
     for seed, name in enumerate("ab"):
         write_qonnx(network(4, seed=seed, hidden_units=4), tmp_path / f"{name}.onnx", {})
