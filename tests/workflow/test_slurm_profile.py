@@ -161,6 +161,34 @@ def test_every_rule_asks_for_memory_and_time_and_a_design_is_one_job(checkout):
     assert minutes == {"rtl": "255", "vivado": "1215"}, "a job may take as long as the stanza lets its tools take"
 
 
+BATCHES = """
+from types import SimpleNamespace
+for name, flow in (("export", {}), ("synthesize", {"flow": "rtl"}), ("synthesize", {"flow": "vivado"})):
+    batch, wildcards = workflow.get_rule(f"{name}_batch"), SimpleNamespace(batch="0000", **flow)
+    asked = {key: resource._evaluator for key, resource in batch.resources.items()}
+    each = asked["runtime"](wildcards) / len(members(wildcards))
+    memory = asked["mem_mb"](wildcards, attempt=1)
+    print("batch", name, *flow.values(), len(members(wildcards)) > 2, batch._group, each, memory)
+    if flow:
+        print("licences", *flow.values(), asked["vivado"](wildcards))
+"""
+
+
+def test_a_batch_asks_for_the_time_of_all_its_members_and_is_in_no_group(checkout):
+    (checkout.folder / "probe.smk").write_text(BATCHES)
+    overlay = merged(QUICKSTART, {"run": {"flows": ["rtl", "vivado"], "batches": 1}})
+    done = checkout.snakemake("-n", "data", overlay={**overlay, "custom_rules": [str(checkout.folder / "probe.smk")]})
+    assert done.returncode == 0, done.stdout
+    asks = re.findall(r"^(?:batch|licences) .*$", done.stdout, re.M)
+    assert asks == [
+        "batch export True None 20.0 3800",
+        "batch synthesize rtl True None 255.0 4800",
+        "licences rtl 0",
+        "batch synthesize vivado True None 255.0 4800",
+        "licences vivado 1",
+    ]
+
+
 def test_licences_on_the_command_line_replace_the_profiles(checkout):
     """As docs/cluster.md warns: a limit of one licence is no limit of the others."""
     (checkout.folder / "probe.smk").write_text(
