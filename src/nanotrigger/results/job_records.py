@@ -312,10 +312,15 @@ def _makers(job: Any, results: Path) -> list[dict[str, Any]]:
     Those that count more come later: one of a file of its own is newer than one that another gathered.
     """
     inputs, folder = [str(path) for path in job.input], results / FOLDER / "jobs"
+    # of thousands of designs only those of the record's own model are looked at
+    named: dict[str, list[str]] = {}
+    for name in inputs:
+        for part in Path(name).parts:
+            named.setdefault(part, []).append(name)
     own, gathered = [], []
     for path in folder.rglob("*.json"):
-        values = path.stem.split(",") if path.parent != folder else ()
-        if any(all(value in name for value in values) for name in inputs):
+        values = path.stem.split(",") if path.parent != folder else ("",)
+        if any(all(value in name for value in values) for name in named.get(values[0], inputs)):
             with suppress(NanotriggerError):
                 content = read_json(path)
                 gathered += content.pop("gathered", {}).values()
