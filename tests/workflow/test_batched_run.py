@@ -112,7 +112,8 @@ def test_a_damaged_file_is_named_with_its_list_and_made_again(settled):
     )
     (remove,) = set(re.findall(r"delete (.*) and run the same command again", said))
     named = [settled.folder / path for path in remove.split()]
-    assert named[0] == archive and [path.name for path in named[1:]] == ["synthesis.tar.gz.list"]
+    # lists of runs in other numbers of batches are among them
+    assert named[0] == archive and {path.name for path in named[1:]} == {"synthesis.tar.gz.list"}
     for path in named:
         path.unlink()
     assert run(settled, CONFIG, "hardware")[0] == ["synthesize a"]
