@@ -72,7 +72,14 @@ def body(folder, monkeypatch, raising):
     monkeypatch.chdir(folder)
     log = folder / "logs/r/train/m.log"
     fake = SimpleNamespace(
-        rule="train", wildcards=["m"], threads=1, log=["logs/r/train/m.log"], config=BASE_RUN, replayed=True
+        rule="train",
+        wildcards=["m"],
+        threads=1,
+        log=["logs/r/train/m.log"],
+        config=BASE_RUN,
+        replayed=True,
+        input=[],
+        output=["a"],
     )
     out = folder / "terminal"
     kept = os.dup(1), os.dup(2)
