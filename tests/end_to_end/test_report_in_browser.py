@@ -60,6 +60,7 @@ def opened(browser, address):
     look(browser)
     browser.get("about:blank")
     browser.get(address)
+    wait_for(lambda: browser.execute_script("return document.documentElement.dataset.ready") == "yes")
     return SimpleNamespace(browser=browser, go=lambda page: go(browser, page))
 
 

@@ -38,7 +38,7 @@ def finished(toy, tmp_path_factory):
 def jobs(checkout, overlay):
     done = checkout.snakemake("-n", overlay=overlay)
     assert done.returncode == 0, done.stdout
-    return re.findall(r"^Job \d+: (.*)$", done.stdout, re.M)
+    return re.findall(r"^ *Job \d+: (.*)$", done.stdout, re.M)
 
 
 def test_the_table_and_the_figure_of_a_sweep(finished):

@@ -68,7 +68,7 @@ def synthesize(folder, params):
     said = run_vendor(["sh", "-c", "env; echo checked out from $LM_LICENSE_FILE"], folder, "tool.log", 60, params)
     print(said)
     if params.fails:
-        raise ToolError(f"no licence at {os.environ['LM_LICENSE_FILE']}: {said[-2000:]}")
+        raise ToolError(f"{said[-2000:]}no licence at {os.environ['LM_LICENSE_FILE']}")
     return {}
 
 

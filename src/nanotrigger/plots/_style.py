@@ -20,7 +20,8 @@ from nanotrigger.results.records import replace_when_whole
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 """Okabe and Ito's palette, told apart with any colour vision."""
 
-MARKERS = "osD^vPX"
+MARKERS = "osD^vPX*<"
+"""Two more than colours, so that what has a colour again has another marker."""
 CLASS_NAMES = {"g": "gluon", "q": "quark", "w": "W", "z": "Z", "t": "top"}
 METHOD_NAMES = {"float": "float, 16-bit export", "hawq": "HAWQ", "hgq": "HGQ", "hgq_lut": "HGQ-LUT"}
 
