@@ -41,6 +41,16 @@ def toy():
     return Dataset(**splits, mean=train.mean(0), std=train.std(0), source="toy clusters")
 
 
+@pytest.fixture
+def server():
+    """A server on this machine; see loopback."""
+    from loopback import Server
+
+    server = Server()
+    yield server
+    server.close()
+
+
 def merged(*layers):
     """Dictionaries laid over each other, as Snakemake does with config files."""
     result = {}

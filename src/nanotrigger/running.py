@@ -40,7 +40,8 @@ def begin() -> None:
 def _begin() -> None:
     runs = (FOLDER / "runs").absolute()
     runs.mkdir(parents=True, exist_ok=True)
-    with _alone(runs):
+    # the locks of a second run that has just begun are not left over
+    with one_at_a_time(runs):
         dead = [run for run in runs.iterdir() if _is_dead(run)]
         left = {SNAKEMAKES_LOCKS / name for run in dead for name in run.read_text().split()}
         if dead and len(dead) == len(list(runs.iterdir())):
@@ -120,8 +121,8 @@ def _is_dead(run: Path) -> bool:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time look for dead runs: the locks of a second one that has just begun are not left over."""
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Have other processes that come here with the same folder wait, where the file system can."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):

@@ -65,7 +65,7 @@ for name, write in {
     "a.json": lambda path: write_json(path, list(range(2000))),
     "a.onnx": lambda path: write_qonnx(network(8, hidden_units=40), path, {}),
     "a.safetensors": lambda path: stack.save(path),
-    "c.safetensors": lambda path: Checkpoint(path, written=-9).write("x", 1, {"w": torch.zeros(2000)}),
+    "c.safetensors": lambda path: Checkpoint(path, written=-9).keep("x", 1, {"w": torch.zeros(2000)}),
     "s.safetensors": lambda path: Snapshot(path).write("x", 1, {"w": np.zeros(2000)}),
 }.items():
     (folder / name).write_text("of before")

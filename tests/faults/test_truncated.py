@@ -235,7 +235,7 @@ def test_every_place_to_cut_a_netlists_graph(tmp_path):
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
 def test_a_cut_checkpoint_is_not_gone_on_from(tmp_path, capsys, monkeypatch, share):
     """The training starts anew, which gives the same result, and says so."""
-    monkeypatch.setattr(checkpoint, "INTERVAL_S", 0)
+    monkeypatch.setattr(snapshot, "INTERVAL_S", 0)
     monkeypatch.setattr(snapshot, "INTERVAL_S", 0)
     kept = checkpoint.Checkpoint(tmp_path / "c.safetensors", written=-1)
     kept.write("same", 7, {"w": torch.arange(6.0)})
@@ -248,7 +248,7 @@ def test_a_cut_checkpoint_is_not_gone_on_from(tmp_path, capsys, monkeypatch, sha
     live.zero_()
     assert kept.restore("same", {"w": live}) == 0 and not live.any() and walked.read("same") == {}
     said = capsys.readouterr().out
-    assert "c.safetensors: not a readable checkpoint" in said and "s.safetensors: not a readable snapshot" in said
+    assert "c.safetensors: not a readable checkpoint" in said and "s.safetensors: not a readable checkpoint" in said
 
 
 def test_a_truncated_record_of_a_job_is_named(finished_study, tmp_path):

@@ -118,9 +118,9 @@ def test_a_snapshot_of_another_training_or_a_damaged_one_is_not_used(tmp_path, m
     read = kept.read(identity)
     np.testing.assert_array_equal(read["x"], x[::2])
     assert read["number"] == 3 and read["number"].dtype == np.uint32
-    assert kept.read(others[0]) == {} and "of other settings, data or code" in capsys.readouterr().out
+    assert kept.read(others[0]) == {} and "of other settings, data, code or device" in capsys.readouterr().out
     kept.path.write_bytes(kept.path.read_bytes()[:-3])
-    assert kept.read(identity) == {} and "not a readable snapshot" in capsys.readouterr().out
+    assert kept.read(identity) == {} and "not a readable checkpoint" in capsys.readouterr().out
 
 
 def jobs(folder, budgets, **changed):

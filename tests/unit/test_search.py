@@ -252,9 +252,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from nanotrigger.data.dataset import read_dataset
-from nanotrigger.training import checkpoint
+from nanotrigger.training import snapshot
 from test_search import job, run
-checkpoint.INTERVAL_S = 0.0
+snapshot.INTERVAL_S = 0.0
 folder, data = map(Path, sys.argv[1:])
 run(read_dataset(data), job(folder, candidates=16, trial_epochs=12))
 """

@@ -17,7 +17,7 @@ from nanotrigger.errors import NanotriggerError
 from nanotrigger.methods import prune as prune_method
 from nanotrigger.methods import ptq, uniform
 from nanotrigger.methods.base import Job
-from nanotrigger.training import checkpoint, loop, network
+from nanotrigger.training import checkpoint, loop, network, snapshot
 from nanotrigger.training.network import BatchedMLP, Widths
 from nanotrigger.training.optimiser import Adam
 from nanotrigger.training.parts import useful_threads
@@ -314,9 +314,9 @@ import sys
 from pathlib import Path
 from nanotrigger.data.dataset import read_dataset
 from nanotrigger.methods import prune
-from nanotrigger.training import checkpoint
+from nanotrigger.training import snapshot
 from test_training import jobs_of
-checkpoint.INTERVAL_S = 0.0
+snapshot.INTERVAL_S = 0.0
 folder, data = map(Path, sys.argv[1:])
 points = [{"sparsity": 0.5}, {"sparsity": 0.8, "bits": 4, "learning_rate": 0.02}]
 prune.train(read_dataset(data), jobs_of(prune, folder, points, seeds=(0, 3), batch_norm=True, epochs=80, patience=60))
@@ -362,7 +362,7 @@ def test_a_killed_training_goes_on_to_the_same_model(toy, tmp_path):
 
 def test_a_checkpoint_of_another_training_is_not_used(toy, tmp_path, monkeypatch, capsys):
     """Other settings, other data, a damaged file: the training starts anew, says so, and gives what it gives alone."""
-    monkeypatch.setattr(checkpoint, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(snapshot, "INTERVAL_S", 0.0)
 
     def models(network, name):
         schedule = loop.Schedule(4, 128, 9, (0.01,), (0.0,))

@@ -4,21 +4,13 @@ import json
 
 import pandas as pd
 import pytest
+from loopback import Answer
 from published_sets import archive, arff, hdf5_table
-from test_download import Answer, Server
 from test_golden import MODEL
 
 HEADER = (
     "name,version,file,format,part,url,mirror,description,size,md5,sha256,events,max_files,max_gb,licence,citation\n"
 )
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.http.shutdown()
-    server.http.server_close()
 
 
 def overlay(name, **keys):

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from test_download import Answer, Server
+from loopback import Answer
 from test_export import network
 
 from nanotrigger.data.download import fetch
@@ -22,24 +22,19 @@ def test_the_program_itself_gets_the_licence(tmp_path):
     run_tool(command, tmp_path, "a.log", 9, {"LM_LICENSE_FILE": "1@host.example.org"})
 
 
-def test_downloads_are_noted_without_user_and_password(tmp_path, monkeypatch):
+def test_downloads_are_noted_without_user_and_password(tmp_path, monkeypatch, server):
     """Also in the message of one that fails."""
-    server = Server()
-    try:
-        monkeypatch.chdir(tmp_path)
-        write_qonnx(network(4, hidden_units=4), tmp_path / "m.onnx", {})
-        server.answers["/m"] = Answer((tmp_path / "m.onnx").read_bytes())
-        address = (
-            server.url.replace("://", "://user:planted-registry-password@") + "/m?access_token=planted-token-0123456789"
-        )
-        source = PublishedFile("set", "m.onnx", "onnx", urls=(address,))
-        with pytest.raises(DataError) as error:
-            fetch(replace(source, sha256="0" * 64), tmp_path / "no.onnx", tmp_path / "datasets.csv", attempts=1, wait=0)
-        assert "://***@127.0.0.1" in str(error.value) and not FORBIDDEN.search(str(error.value).encode())
-        fetch(source, tmp_path / "downloads/m.onnx", tmp_path / "datasets.csv", attempts=1, wait=0)
-    finally:
-        server.http.shutdown()
-        server.http.server_close()
+    monkeypatch.chdir(tmp_path)
+    write_qonnx(network(4, hidden_units=4), tmp_path / "m.onnx", {})
+    server.answers["/m"] = Answer((tmp_path / "m.onnx").read_bytes())
+    address = (
+        server.url.replace("://", "://user:planted-registry-password@") + "/m?access_token=planted-token-0123456789"
+    )
+    source = PublishedFile("set", "m.onnx", "onnx", urls=(address,))
+    with pytest.raises(DataError) as error:
+        fetch(replace(source, sha256="0" * 64), tmp_path / "no.onnx", tmp_path / "datasets.csv", attempts=1, wait=0)
+    assert "://***@127.0.0.1" in str(error.value) and not FORBIDDEN.search(str(error.value).encode())
+    fetch(source, tmp_path / "downloads/m.onnx", tmp_path / "datasets.csv", attempts=1, wait=0)
     for name in ("downloads/m.onnx.source.json", "datasets.lock.json"):
         text = (tmp_path / name).read_text()
         assert not FORBIDDEN.search(text.encode()) and "://***@127.0.0.1" in text and "access_token=***" in text

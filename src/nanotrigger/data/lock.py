@@ -4,10 +4,6 @@ It lies beside the table, `config/datasets.lock.json`, and is meant to be commit
 gets the same bytes, or a message.
 """
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from nanotrigger.data.sources import PublishedFile
 from nanotrigger.errors import DataError
 from nanotrigger.redaction import redacted
 from nanotrigger.results.records import read_json, write_json
+from nanotrigger.running import one_at_a_time
 
 
 class Lock:
@@ -30,7 +27,8 @@ class Lock:
 
     def record(self, source: PublishedFile, size: int, sha256: str, origin: str) -> None:
         """Keep a file's checksum, unless one is kept already. `origin`: the address or path it came from."""
-        with self._alone():
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(self.path.parent):
             entries = self._entries()
             if source.key not in entries:
                 when = datetime.now(UTC).isoformat(timespec="seconds")
@@ -48,15 +46,3 @@ class Lock:
         if not isinstance(entries, dict) or not all(isinstance(e, dict) and "sha256" in e for e in entries.values()):
             raise DataError(f"{self.path}: is not a lock file of datasets. Restore it, or delete it to start anew.")
         return entries
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other runs from changing the file at the same time, where the file system can."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            with suppress(OSError):
-                fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)

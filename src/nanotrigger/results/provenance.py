@@ -6,6 +6,7 @@ left: for a file that is an output, what the job wrote; for one in a folder, wha
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,15 @@ class Makers:
 
     def chain(self, paths: Iterable[str | Path]) -> list[str]:
         """Jobs without which these files would not be, the farthest first."""
-        order: dict[str, None] = {}
+        makers: dict[str, list[str]] = {}
         todo = [job for path in paths if (job := self.of(path))]
         while todo:
             job = todo.pop()
-            order.pop(job, None)
-            order[job] = None
-            todo += {
-                maker for path in self.records[job]["input"]["values"] if (maker := self.of(path)) and maker != job
-            }
-        return list(reversed(order))
+            if job not in makers:
+                inputs = map(self.of, self.records[job]["input"]["values"])
+                makers[job] = [maker for maker in dict.fromkeys(inputs) if maker not in (None, job)]
+                todo += makers[job]
+        return list(TopologicalSorter(makers).static_order())
 
 
 def expected_files(records: Records) -> dict[str, tuple[dict[str, Any], str]]:

@@ -170,7 +170,7 @@ def _fit(
             waited = epoch - best_epoch.clamp(min=schedule.settled - 1)
             last[active & (waited >= schedule.patience)] = epoch
         if checkpoint:
-            checkpoint.write(identity, epoch, tensors)
+            checkpoint.keep(identity, epoch, tensors)
         progress.set_postfix(val_accuracy=f"{float(accuracy.max()):.4f}", refresh=False)
     last[last == 0] = epochs
     for name, value in now.items():

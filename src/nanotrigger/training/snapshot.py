@@ -1,8 +1,9 @@
-"""Snapshots of a training outside torch, so that one that was interrupted goes on as if it had not been."""
+"""Snapshots of a training, so that one that was interrupted goes on as if it had not been."""
 
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
@@ -43,20 +44,24 @@ class Snapshot:
 
     def read(self, identity: str) -> dict[str, np.ndarray]:
         """The arrays of the last snapshot; none where there is none of the training with this identity."""
+        return self.read_epoch(identity)[1]
+
+    def read_epoch(self, identity: str) -> tuple[int, dict[str, np.ndarray]]:
+        """The epoch after which the last snapshot was written, 0 where there is none, and its arrays; see `read`."""
         if not self.path.is_file():
-            return {}
+            return 0, {}
         try:
             with safe_open(self.path, "np") as file:
-                metadata = file.metadata()
+                metadata = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
-            print(f"{self.path}: not a readable snapshot ({error}); the training starts anew", flush=True)
-            return {}
-        if metadata["identity"] != identity:
-            print(f"{self.path}: of other settings, data or code; the training starts anew", flush=True)
-            return {}
+            print(f"{self.path}: not a readable checkpoint ({error}); the training starts anew", flush=True)
+            return 0, {}
+        if metadata.get("identity") != identity:
+            print(f"{self.path}: of other settings, data, code or device; the training starts anew", flush=True)
+            return 0, {}
         print(f"{self.path}: the training goes on after epoch {metadata['epoch']}", flush=True)
-        return arrays
+        return int(metadata["epoch"]), arrays
 
     @property
     def due(self) -> bool:
@@ -66,7 +71,7 @@ class Snapshot:
     def write(self, identity: str, epoch: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Write the arrays as they are after `epoch`, whole or not at all."""
         with replace_when_whole(self.path) as temporary:
-            whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+            whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
             save_file(whole, temporary, {"identity": identity, "epoch": str(epoch)})
         self.written = time.monotonic()
 
@@ -74,5 +79,9 @@ class Snapshot:
         """Delete the file, and its folder once it is empty."""
         self.path.unlink(missing_ok=True)
         remove_halves(self.path)
-        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+        self.remove_empty_folder()
+
+    def remove_empty_folder(self) -> None:
+        # it may not be there, or hold what another training put there
+        with suppress(OSError):
             self.path.parent.rmdir()
