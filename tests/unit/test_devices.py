@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from test_kinds import layers
 from test_training import SIZES, history, jobs_of, stack, train
 
 from nanotrigger.errors import ConfigError
 from nanotrigger.methods import prune, uniform
-from nanotrigger.training import devices, loop
+from nanotrigger.training import devices, kinds, loop
 from nanotrigger.training.network import Widths
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
@@ -63,6 +64,35 @@ def test_no_step_waits_for_the_device(jets, toy, monkeypatch):
         counts.append(0)
         part.epoch(x[:jets], y[:jets], batch, 1, 1.0)
     assert counts[1] == counts[2]
+
+
+@pytest.mark.parametrize("kind", ["float", "fixed", "mixed"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_an_epoch_leaves_its_tensors_where_the_network_is(kind, batch_norm, monkeypatch):
+    """With torch's own device without values, which takes no tensor of another device in an operation, as a GPU does."""
+    for name, value in {"__float__": 8.0, "__int__": 8, "item": 8, "__bool__": False}.items():
+        original = getattr(torch.Tensor, name)
+
+        def answered(tensor, original=original, value=value):
+            return value if tensor.is_meta else original(tensor)
+
+        monkeypatch.setattr(torch.Tensor, name, answered)
+    # every branch, with every model
+    monkeypatch.setattr(kinds, "members", lambda kind, *kinds: torch.arange(len(kind), device=kind.device))
+    of_kind = {
+        "float": Widths.floating(3),
+        "fixed": Widths.uniform(3, 5, 8),
+        "mixed": Widths.of(8, layers(("binary", "po2_4", 5), ("po2_3", 4, "ternary"), ("binary", 3))),
+    }
+    network = stack(3, of_kind[kind], batch_norm=batch_norm, seeds=[0, 1, 1]).to("meta")
+    optimiser = loop.Adam(network.parameters())
+    x, y = torch.randn(512, SIZES[0], device="meta"), torch.randint(0, 5, (512,), device="meta")
+    for models, part in network.parts(128):
+        tensors = torch.ones(3)[models] * 1e-3, torch.ones(3)[models] * 1e-4
+        mine = loop._Part(models, part, optimiser.part(models, part.parameters()), *tensors, [0, 1, 1][models])
+        mine.epoch(x, y, 128, 1, 1.0)
+        loss, accuracy = loop.evaluate(part, x, y)
+        assert loss.is_meta and accuracy.is_meta and mine.loss.is_meta
 
 
 @GPU
