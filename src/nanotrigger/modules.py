@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -19,10 +20,12 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def discover(package: str) -> list[str]:
+@cache
+def discover(package: str) -> tuple[str, ...]:
     """Names of the modules of a package, but for `base`: the methods or flows that come with nanotrigger."""
     folder = importlib.import_module(package).__path__
-    return sorted(m.name for m in pkgutil.iter_modules(folder) if m.name != "base" and not m.name.startswith("_"))
+    found = (module.name for module in pkgutil.iter_modules(folder))
+    return tuple(sorted(name for name in found if name != "base" and not name.startswith("_")))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

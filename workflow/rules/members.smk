@@ -1,5 +1,7 @@
 """Members of a batch: what their rule says of each, and the lists that stand for their files."""
 
+from functools import cache
+
 from snakemake.io import flag, is_callable, strip_wildcard_constraints
 from snakemake.iocontainers import Wildcards
 from snakemake.path_modifier import PATH_MODIFIER_FLAG
@@ -114,12 +116,22 @@ def batch_inputs(rule):
     return inputs
 
 
+# of the files of members, by the folder in which they lie: what their lists are told apart by, beside the batch
+TOLD_APART = {
+    prefixed(f"{RESULTS}/models/"): (),
+    prefixed(f"{RESULTS}/hardware/"): ("flow",),
+}
+
+
+@cache
+def list_file(name: str, *told_apart: str) -> str:
+    return prefixed(batch_file(name, *told_apart))
+
+
 def as_list(path: str, wildcards) -> str:
     """The list that holds a member's file; any other path as it is."""
-    if path.startswith(prefixed(f"{RESULTS}/models/")):
-        name = batch_file(Path(path).name)
-    elif path.startswith(prefixed(f"{RESULTS}/hardware/")):
-        name = batch_file(Path(path).name, "flow")
-    else:
-        return path
-    return prefixed(name.format(**dict(wildcards.items())))
+    for folder, told_apart in TOLD_APART.items():
+        if path.startswith(folder):
+            name = path.rpartition("/")[2]
+            return list_file(name, *told_apart).format(**dict(wildcards.items()))
+    return path

@@ -12,7 +12,6 @@ import numpy as np
 from nanotrigger.errors import ToolError
 from nanotrigger.flows import _verilog
 from nanotrigger.results.records import read_json
-from nanotrigger.tools.aiger import netlist_graph
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ def measure(folder: Path, x: np.ndarray, sources: list[str], timeout_s: float) -
     x: (jets, features) standardised; they pass once and start again, so that there are as many transitions as jets.
     sources: Verilog of the netlist with its nets as outputs, and of its cells.
     """
+    from nanotrigger.tools.aiger import netlist_graph
+
     fill = _verilog.pipeline_latency(folder)
     cycles = len(x) + fill + 1
     waves = _verilog.input_waves(folder, x[np.arange(cycles) % len(x)])
