@@ -58,7 +58,7 @@ onstart:
 onerror:
     with told_if_not_written(RESULTS):
         if table := write_unfinished(
-            PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED
+            PLAN, Path(RESULTS), Path("logs", RUN.name), STARTED, BATCHES
         ):
             print(f"Designs so far, and what failed in the others: {table}")
         print(f"Report of what there is: {report_unfinished()}")

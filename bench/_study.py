@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from nanotrigger.batches import SUFFIX
+from nanotrigger.batches import SUFFIX, deal, number_of
 from nanotrigger.config import load_config
 from nanotrigger.data.classes import CLASSES, FEATURES
 from nanotrigger.data.dataset import Split, write_dataset
@@ -172,17 +172,18 @@ def write_lists(folder: Path, plan: Plan) -> None:
     for stanza in plan.stanzas.values():
         for chunk in range(len(stanza.chunks)):
             (results / f"training/{stanza.name}/trained/{chunk}").mkdir(parents=True)
-    for batch, members in plan.batches.items():
-        place = results / "provenance/batches" / batch
+    number = number_of(plan, results)
+    for batch, members in deal(plan.models, plan.seeds, number).items():
+        place = results / "provenance/batches" / str(number) / batch
         of_models = [f"models/{model}/seed{seed}" for model, seed in members]
-        write_names(place, of_models, OF_MODELS, results)
+        write_names(place, of_models, MODEL_FILES, results)
         for flow in plan.flows:
             designs = [f"hardware/{m}/seed{seed}/{flow}" for m, seed in members if (m, flow) in plan.kinds]
             if designs:
-                write_names(place / flow, designs, OF_DESIGNS, results)
+                write_names(place / flow, designs, DESIGN_FILES, results)
 
 
-OF_MODELS = (
+MODEL_FILES = (
     "model",
     "model.onnx",
     "costs.json",
@@ -192,7 +193,7 @@ OF_MODELS = (
     "metrics.json",
     "outputs.npy",
 )
-OF_DESIGNS = (
+DESIGN_FILES = (
     "project.tar.gz",
     "emulation.json",
     "synthesis.json",

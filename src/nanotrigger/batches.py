@@ -20,12 +20,13 @@ import signal
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from nanotrigger.errors import NanotriggerError
+from nanotrigger.errors import ConfigError, NanotriggerError
 from nanotrigger.logs import last_error
 from nanotrigger.progress import doing, duration
 from nanotrigger.results.job_records import FOLDER, JobRecord, digest, run_folder
@@ -37,7 +38,7 @@ NUMBER = 128
 """Batches of a larger run."""
 SUFFIX = ".list"
 PLACE = f"/{FOLDER}/batches/"
-"""Where lists lie below the results of a run."""
+"""Where lists lie below the results of a run, in a folder named by the number of its batches."""
 
 
 def batch_of(model: str, seed: int, number: int) -> str:
@@ -45,16 +46,30 @@ def batch_of(model: str, seed: int, number: int) -> str:
     return f"{zlib.crc32(f'{model}/{seed}'.encode()) % number:04d}"
 
 
-def deal(models: Iterable[str], seeds: Iterable[int], number: int | None) -> dict[str, tuple[tuple[str, int], ...]]:
-    """Members (model, seed) of each batch that has some; empty where each is to have jobs of its own.
+def number_of(plan: Any, results: Path) -> int:
+    """Number of batches of a run, 0 for none: what `run.batches` asks for; else that in which the run was begun, or what its
+    size asks for.
 
-    number: of batches; 0: none; None: as the size of the run asks for.
+    results: folder of the run. Raises ConfigError where a run that was begun in batches is to have jobs of its own: what
+    Snakemake knows of their files, if anything, is of a time before the batches made them.
     """
-    members = [(model, seed) for model in models for seed in seeds]
-    if number is None:
-        number = 0 if len(members) <= LARGEST_WITHOUT else NUMBER
+    asked, members = plan.config.run.batches, len(plan.models) * len(plan.seeds)
+    place = Path(f"{results}{PLACE}")
+    begun = [folder for folder in place.iterdir() if folder.name.isdigit()] if place.is_dir() else []
+    if asked is None and begun:
+        return int(max(begun, key=lambda folder: folder.stat().st_mtime).name)
+    if asked == 0 and begun:
+        raise ConfigError(
+            f"config: run.batches: is 0, but {results} was begun in batches. Leave the key out to go on with these; or "
+            f"delete {results}/models, {results}/hardware and {place}, which are then made anew from the trainings."
+        )
+    return asked if asked is not None else 0 if members <= LARGEST_WITHOUT else NUMBER
+
+
+def deal(models: Iterable[str], seeds: Sequence[int], number: int) -> dict[str, tuple[tuple[str, int], ...]]:
+    """Members (model, seed) of each of `number` batches that has some; empty where each is to have jobs of its own."""
     dealt: dict[str, list[tuple[str, int]]] = {}
-    for model, seed in members if number else ():
+    for model, seed in ((model, seed) for model in models for seed in seeds) if number else ():
         dealt.setdefault(batch_of(model, seed, number), []).append((model, seed))
     return {batch: tuple(dealt[batch]) for batch in sorted(dealt)}
 
@@ -92,12 +107,9 @@ def expanded(inputs: Any, plan: Any) -> Any:
     if not any(map(is_list, inputs)):
         return inputs
     order = run_order(plan)
-    spans = sorted(
-        (start, start + 1 if end is None else end, name, end) for name, (start, end) in inputs._names.items()
-    )
     values: list[str] = []
     names: dict[str, tuple[int, int | None]] = {}
-    for start, stop, name, end in spans:
+    for start, stop, name, end in _spans(inputs):
         own = list(inputs[start:stop])
         if any(map(is_list, own)):
             own, end = sorted((file for path in own for file in read_list(Path(path))), key=order), stop
@@ -107,15 +119,29 @@ def expanded(inputs: Any, plan: Any) -> Any:
     return _named(values, names)
 
 
+def _spans(inputs: Any) -> Iterable[tuple[int, int, str, int | None]]:
+    """Start, stop and name of each input and list of inputs, and its end as Snakemake keeps it; of those without a name too."""
+    at = 0
+    for name, (start, end) in sorted(inputs._names.items(), key=lambda item: item[1][0]):
+        if start > at:
+            yield at, start, "", start
+        at = start + 1 if end is None else end
+        yield start, at, name, end
+    if at < len(inputs):
+        yield at, len(inputs), "", len(inputs)
+
+
 def run_order(plan: Any) -> Callable[[str], tuple[int, ...]]:
     """Where a file of a model or a design stands in the run: by model, then by flow if it has one, then by seed."""
     models, flows = ({name: i for i, name in enumerate(names)} for names in (plan.models, plan.flows))
     seeds = {f"seed{seed}": i for i, seed in enumerate(plan.seeds)}
+    tops = {("results", plan.config.run.name, kind) for kind in ("models", "hardware")}
 
     def place(path: str) -> tuple[int, ...]:
         parts = Path(path).parts
         # as a module of another workflow a run lies under a prefix
-        model, seed, name = parts[parts.index("results") + 3 :][:3]
+        top = next(i for i in range(len(parts)) if parts[i : i + 3] in tops)
+        model, seed, name = parts[top + 3 : top + 6]
         return models[model], flows.get(name, 0), seeds[seed]
 
     return place
@@ -205,6 +231,15 @@ def _end_with_batch() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _forget_others(place: Path) -> None:
+    """Delete the lists of this run in other numbers of batches: what they list may be made anew now, and the DAG would take
+    them as they are if the run came back to that number. place: folder of the lists of this number."""
+    for other in place.parent.iterdir() if place.parent.is_dir() else ():
+        while other != place and other.exists():  # other jobs delete them too
+            with suppress(FileNotFoundError):
+                shutil.rmtree(other)
+
+
 def _remove(outputs: Iterable[str]) -> None:
     """Remove a member's outputs, as the DAG does before a job, and after one that failed."""
     for output in map(Path, outputs):
@@ -219,6 +254,7 @@ def run_batch(plan: Any, snakemake: Any) -> None:
     step = snakemake.params.step
     members = step["members"]
     results = run_folder(Path(snakemake.log[0]), plan.config.run.name)
+    _forget_others(next(p for p in Path(snakemake.output[0]).parents if str(p.parent).endswith(PLACE.rstrip("/"))))
     failed, done, taken = [], [], []
     for number, member in enumerate(members, 1):
         job = member_job(step, member, snakemake.config, plan)
@@ -239,11 +275,15 @@ def run_batch(plan: Any, snakemake: Any) -> None:
             process.start()
             process.join()
         taken.append(time.monotonic() - began)
-        print(f"{number} of {len(members)}: {name}: {'failed' if process.exitcode else 'done'}", flush=True)
-        if process.exitcode:
+        absent = [str(output) for output in job.output if not Path(output).exists()]
+        well = not process.exitcode and not absent
+        print(f"{number} of {len(members)}: {name}: {'done' if well else 'failed'}", flush=True)
+        if not well:
             _remove(job.output)
             log = Path(job.log[0])
             said = last_error(log) if log.exists() else "ended without a message"
+            if not process.exitcode:
+                said = f"ended without writing {', '.join(absent)}"
             how = f"ended by signal {-process.exitcode}" if process.exitcode < 0 else said
             failed.append(f"{name}: {how} (log: {log})")
     if failed:

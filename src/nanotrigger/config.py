@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeInt,
     PositiveInt,
@@ -25,8 +26,20 @@ from nanotrigger.methods.base import load_method
 from nanotrigger.modules import StrictModel, suggestion
 from nanotrigger.redaction import redacted, redacted_data
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
-"""Names become folders and wildcards: letters, digits and underscores."""
+EMPTY = frozenset({"NA", "NULL", "null", "NaN", "nan", "None"})
+"""Words that pandas and other readers of tables take for an empty cell."""
+
+
+def _no_empty_cell(name: str) -> str:
+    if name in EMPTY:
+        raise ValueError(f"'{name}' stands for an empty cell in tables; take another name")
+    return name
+
+
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60), AfterValidator(_no_empty_cell)
+]
+"""Names become folders, wildcards and cells of tables: letters, digits and underscores."""
 
 DATASETS_TABLE = Path(__file__).parents[2] / "config" / "datasets.csv"
 
@@ -206,8 +219,9 @@ class Run(StrictModel):
         ge=0,
         le=10000,
         description="number of batches in which exports and designs are made, each step of a batch (in one flow) in one "
-        "job; 0: a job for each step of each; null: that up to 128 models, counted with each seed, and 128 batches beyond. "
-        "Another number repeats nothing that is done",
+        "job; 0: a job for each step of each; null: as the run was begun, else that up to 128 models, counted with each seed, "
+        "and 128 batches beyond. "
+        "Another number repeats nothing that is done; a run that was begun in batches stays in them",
     )
     skip: tuple[Skip, ...] = Field((), description="pairs of models and flows to leave out")
     device: str = Field(

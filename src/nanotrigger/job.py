@@ -51,7 +51,8 @@ def job(snakemake: Any, recorded: bool = True) -> Iterator[Plan]:
             plan = getattr(snakemake, "plan", None) or make_plan(load_config(snakemake.config))
             if plan.config.run.device != "auto":
                 os.environ["NANOTRIGGER_DEVICE"] = plan.config.run.device
-            snakemake.input = expanded(snakemake.input, plan)
+            if recorded:
+                snakemake.input = expanded(snakemake.input, plan)
             record = results and JobRecord(snakemake, results)
             yield plan
             if record:

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nanotrigger.batches import deal
 from nanotrigger.config import Config, ModelStanza, flow_module, model_module, shown, validate
 from nanotrigger.errors import ConfigError
 from nanotrigger.flows.base import refusal
@@ -144,11 +143,6 @@ class Plan:
         chunks = ((i, chunk) for stanza in self.stanzas.values() for i, chunk in enumerate(stanza.chunks))
         return {model.name: i for i, chunk in chunks for model in chunk}
 
-    @cached_property
-    def batches(self) -> dict[str, tuple[tuple[str, int], ...]]:
-        """Models and seeds whose exports and designs are made together, by the batch; empty where each has its own jobs."""
-        return deal(self.models, self.seeds, self.config.run.batches)
-
     def jobs(self, stanza: str, folder: Path, inputs: Path, chunk: int | None = None) -> list[Job]:
         """What a stanza trains, all of it or a chunk: its models with every seed, below `folder`; its steps lie in `inputs`.
 
@@ -173,12 +167,15 @@ def point_name(stanza: str, values: tuple[Any, ...]) -> str:
 MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
 """Names of models become folders and wildcards, and stand in scripts."""
 
+LONGEST = 100
+"""Letters of a model's name: with a seed, a flow and the name of a node it is that of a file, of which systems take 255."""
+
 
 def _check_name(name: str, where: str) -> None:
-    if not MODEL_NAME.fullmatch(name) or len(name) > 200:
+    if not MODEL_NAME.fullmatch(name) or len(name) > LONGEST:
         raise ConfigError(
             f"config: {where}: a point would be named {shown(name[:210])}, which is no name of a folder here: letters, digits "
-            "and _ . + - alone, 200 at most. Sweep over other values, or write a stanza for each."
+            f"and _ . + - alone, {LONGEST} at most. Sweep over other values, or write a stanza for each."
         )
 
 

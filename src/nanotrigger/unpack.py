@@ -5,7 +5,9 @@ Without FOLDER it is written to `<run>_<model>_seed<k>_<flow>` in the working fo
 """
 
 import argparse
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from nanotrigger.errors import NanotriggerError
@@ -13,7 +15,11 @@ from nanotrigger.results.packing import ARCHIVES, unpack
 
 
 def open_design(design: Path, folder: Path | None = None) -> Path:
-    """Unpack a design. Raises NanotriggerError where there is none, or where the folder already holds something."""
+    """Unpack a design; returns the folder.
+
+    Raises NanotriggerError where there is none, where the folder already holds something, and where an archive is damaged;
+    OSError where the folder cannot be written. Either leaves no folder behind.
+    """
     archives = [design / name for name in ARCHIVES if (design / name).is_file()]
     if not archives:
         raise NanotriggerError(
@@ -25,8 +31,15 @@ def open_design(design: Path, folder: Path | None = None) -> Path:
         folder = Path("_".join((run, *parts)))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NanotriggerError(f"{folder}: is already there and not empty. Name another folder.")
-    for archive in archives:
-        unpack(archive, folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    half = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for archive in archives:
+            unpack(archive, half)
+        half.chmod(0o755)
+        half.replace(folder)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
     return folder
 
 
@@ -37,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         print(open_design(given.design, given.folder))
-    except NanotriggerError as error:
+    except (NanotriggerError, OSError) as error:
         print(f"nanotrigger: {error}", file=sys.stderr)
         return 1
     return 0

@@ -13,34 +13,53 @@ from nanotrigger.batches import (
     expanded,
     lists_with,
     member_job,
+    number_of,
     read_list,
+    run_order,
     shared,
     write_list,
 )
 from nanotrigger.config import load_config
-from nanotrigger.errors import NanotriggerError
+from nanotrigger.errors import ConfigError, NanotriggerError
 from nanotrigger.plan import make_plan
 
 NAMES = [f"model{i:04d}" for i in range(1000)]
 
 
 def test_every_model_and_seed_is_in_one_batch():
-    dealt = deal(NAMES, (0, 1, 2), None)
+    dealt = deal(NAMES, (0, 1, 2), NUMBER)
     members = [member for batch in dealt.values() for member in batch]
     assert sorted(members) == [(name, seed) for name in NAMES for seed in (0, 1, 2)]
     assert len(dealt) == NUMBER and max(map(len, dealt.values())) < 2 * 3000 / NUMBER
 
 
 def test_a_batch_keeps_its_models_when_others_come():
-    few, many = deal(NAMES[:500], (0,), None), deal(NAMES, (0,), None)
+    few, many = deal(NAMES[:500], (0,), NUMBER), deal(NAMES, (0,), NUMBER)
     assert all(set(members) <= set(many[batch]) for batch, members in few.items())
 
 
 @pytest.mark.parametrize("models, number, batches", [
     (LARGEST_WITHOUT, None, False), (LARGEST_WITHOUT + 1, None, True), (1000, 0, False), (2, 1, True),
 ])  # fmt: skip
-def test_small_runs_have_none_unless_told(models, number, batches):
-    assert bool(deal(NAMES[:models], (0,), number)) is batches
+def test_small_runs_have_none_unless_told(models, number, batches, tmp_path):
+    assert bool(number_of(planned(models, number), tmp_path / "results/r")) is batches
+
+
+def planned(models, batches, seeds=(0,)):
+    config = SimpleNamespace(run=SimpleNamespace(batches=batches, name="r"))
+    return SimpleNamespace(models=NAMES[:models], seeds=seeds, config=config, flows=["rtl"])
+
+
+def test_a_run_stays_in_the_batches_in_which_it_was_begun(tmp_path):
+    """Whatever its size is now; another number can be asked for, but not none: a job of its own that Snakemake knew from before
+    would count as done, though a batch has made its files anew."""
+    results = tmp_path / "results/r"
+    (results / "provenance/batches/7").mkdir(parents=True)
+    assert number_of(planned(1, None), results) == number_of(planned(1000, None), results) == 7
+    assert number_of(planned(1, 3), results) == 3
+    with pytest.raises(ConfigError, match=r"run\.batches: is 0, but .*results/r was begun in batches.*or delete "):
+        number_of(planned(1, 0), results)
+    assert number_of(planned(100, None, (0, 1)), tmp_path / "results/other") == NUMBER
 
 
 def listed(**parts):
@@ -61,7 +80,8 @@ def results(tmp_path, monkeypatch):
             path = tmp_path / f"results/r/models/{model}/seed{seed}/metrics.json"
             path.parent.mkdir(parents=True)
             path.write_text(f"{model}{seed}")
-    return SimpleNamespace(models=["b", "a"], flows=["rtl"], seeds=(1, 0))
+    config = SimpleNamespace(run=SimpleNamespace(name="r"))
+    return SimpleNamespace(models=["b", "a"], flows=["rtl"], seeds=(1, 0), config=config)
 
 
 def metrics(model, seed):
@@ -78,8 +98,18 @@ def test_a_job_sees_files_in_the_runs_order_where_its_rule_names_lists(results, 
     assert list(found.metrics) == ordered and found.data == "jets.h5" and list(found.code) == ["x.py"]
     Path("shopping.list").write_text("milk")
     assert list(expanded(listed(mine="shopping.list"), results)) == ["shopping.list"], "a user's own is none"
+    unnamed = Namedlist([*lists, "x.py", "y.py"])
+    unnamed._set_name("code", 2)
+    found = expanded(unnamed, results)
+    assert list(found) == [*ordered, "x.py", "y.py"] and found.code == "x.py", "inputs without a name are inputs too"
     one = expanded(listed(metrics=lists[:1]), results)
     assert list(one.metrics) == [metrics("b", 1), metrics("a", 0)]
+
+
+def test_the_order_is_that_of_the_run_under_a_prefix_of_any_name(results):
+    for prefix in ("", "results/", "results/r/", "nt/results/", "models/"):
+        files = [f"{prefix}{metrics(*member)}" for member in (("a", 0), ("b", 1), ("b", 0))]
+        assert sorted(files, key=run_order(results)) == [files[1], files[2], files[0]]
 
 
 def test_a_list_changes_with_its_files_and_names_what_is_gone(results, tmp_path):

@@ -57,6 +57,45 @@ def test_only_changes_are_packed(tmp_path):
     assert set(state(tmp_path / "changes")) == {"a", "b", "b/new", "b/c", "b/c/ü $(x).v"}
 
 
+def test_what_a_step_deleted_does_not_come_back(tmp_path):
+    """Nor does a file stay in the way of a folder of its name, or the other way round."""
+    one, archives = tmp_path / "one", [tmp_path / f"{i}.tar.gz" for i in range(4)]
+    fill(one, NAMES)
+    pack(one, archives[0])
+
+    def delete():
+        (one / "a").unlink()
+
+    def to_folder():
+        (one / "a/below").mkdir(parents=True)
+        (one / "a/below/c").write_text("c")
+
+    def to_file():
+        shutil.rmtree(one / "b")
+        (one / "b").write_text("now a file")
+
+    for archive, step in zip(archives[1:], (delete, to_folder, to_file), strict=True):
+        before = state(one)
+        step()
+        pack(one, archive, before)
+    for archive in archives:
+        unpack(archive, tmp_path / "two")
+    assert state(tmp_path / "two") == state(one)
+
+
+def test_a_link_to_a_folder_elsewhere_packs_nothing_of_it(tmp_path):
+    (tmp_path / "pdk").mkdir()
+    (tmp_path / "pdk/cells.lib").write_text("large")
+    (tmp_path / "one/own").mkdir(parents=True)
+    (tmp_path / "one/own/a.v").write_text("module")
+    (tmp_path / "one/pdk").symlink_to(tmp_path / "pdk")
+    (tmp_path / "one/same").symlink_to("own")
+    (tmp_path / "one/cells.lib").symlink_to(tmp_path / "pdk/cells.lib")
+    pack(tmp_path / "one", tmp_path / "one.tar.gz")
+    with tarfile.open(tmp_path / "one.tar.gz") as tar:
+        assert sorted(tar.getnames()) == ["cells.lib", "own", "own/a.v", "same", "same/a.v"]
+
+
 def test_links_are_packed_as_what_they_lead_to(tmp_path):
     folder = tmp_path / "one"
     fill(folder, NAMES)
@@ -122,6 +161,22 @@ def test_a_design_opens_under_a_name_of_its_own(tmp_path, monkeypatch, capsys):
     assert command.main(["results/run/hardware/m/seed3/rtl"]) == 0
     assert capsys.readouterr().out == "run_m_seed3_rtl\n"
     assert state(tmp_path / "run_m_seed3_rtl") == state(tmp_path / "one")
+
+
+def test_a_design_that_cannot_be_opened_leaves_no_half(tmp_path, monkeypatch, capsys):
+    design = tmp_path / "results/run/hardware/m/seed3/rtl"
+    fill(tmp_path / "one", NAMES)
+    pack(tmp_path / "one", design / "project.tar.gz")
+    whole = (design / "project.tar.gz").read_bytes()
+    (design / "synthesis.tar.gz").write_bytes(whole[:-9])
+    monkeypatch.chdir(tmp_path)
+    assert command.main([str(design), "opened"]) == 1
+    assert "synthesis.tar.gz: cannot be unpacked" in capsys.readouterr().err
+    (design / "synthesis.tar.gz").write_bytes(whole)
+    assert command.main([str(design), "opened"]) == 0 and state(tmp_path / "opened") == state(tmp_path / "one")
+    assert command.main([str(design), "/proc/opened"]) == 1
+    assert capsys.readouterr().err.startswith("nanotrigger: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "opened", "results"]
 
 
 def test_a_full_disk_is_not_taken_for_a_damaged_archive(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Exports and designs of a large run in batches: the results of jobs of their own, and no more work than those."""
 
+import json
 import re
 import shutil
 
@@ -38,12 +39,23 @@ def records(made):
     }
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    made = Checkout(tmp_path_factory.mktemp("batches"))
+def begun(folder):
+    made = Checkout(folder)
     shutil.copytree(ROOT / "tests/fixtures/extension", made.folder / "extension")
     for seed, name in enumerate(MODELS):
         write_qonnx(network(4, seed=seed, hidden_units=4), made.folder / f"{name}.onnx", {})
+    return made
+
+
+def cells(made):
+    """LUTs of each design."""
+    found = (made.folder / "results/echo/hardware").glob("*/seed0/echo/record.json")
+    return {path.parts[-4]: json.loads(path.read_text())["lut"] for path in found}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    made = begun(tmp_path_factory.mktemp("batches"))
     assert run(made, CONFIG, "hardware")[0] == ALL
     return made
 
@@ -72,15 +84,44 @@ def test_each_member_has_a_record_as_if_it_were_a_job(finished):
     assert record["read"]["results/echo/hardware/a/seed0/echo/synthesis.tar.gz"]
 
 
-def test_results_are_those_of_jobs_of_their_own_which_a_batch_finds_done(settled):
-    """The same files, byte for byte; and what was made the one way is not made again the other."""
+def test_results_are_those_of_jobs_of_their_own_which_a_batch_finds_done(settled, tmp_path):
+    """The same files, byte for byte; and what was made alone, or in other batches, is not made again."""
     before = records(settled)
     assert len(before) == 3 * (5 + 2)
     assert run(settled, merged(CONFIG, {"run": {"batches": 5}}), "hardware")[0] == []
-    alone = merged(CONFIG, {"run": {"batches": 0}})
-    assert run(settled, alone, "--forceall", "hardware")[0] == ALL
-    assert records(settled) == before
-    assert run(settled, CONFIG, "hardware")[0] == [] and records(settled) == before
+    made = begun(tmp_path)
+    assert run(made, merged(CONFIG, {"run": {"batches": 0}}), "hardware")[0] == ALL
+    alone = records(made)
+    assert {path: len(content) for path, content in alone.items()} == {p: len(content) for p, content in before.items()}
+    assert [p for p in before if alone[p] != before[p]] == []
+    assert run(made, CONFIG, "hardware")[0] == [] and records(made) == alone
+
+
+def test_a_run_that_comes_back_to_other_batches_takes_nothing_old_for_done(settled):
+    """Files that were made meanwhile with another parameter are not those that the lists of these batches named."""
+    before = cells(settled)
+    other = merged(CONFIG, {"run": {"batches": 5}, "flows": {"echo": {"lut_per_kb": 9}}})
+    run(settled, other, "hardware")
+    assert all(cells(settled)[name] > 8 * before[name] for name in MODELS)
+    run(settled, CONFIG, "hardware")
+    assert cells(settled) == before
+    numbers = sorted(path.name for path in (settled.folder / "results/echo/provenance/batches").iterdir())
+    assert numbers == ["2"], "lists of other numbers are gone"
+
+
+def test_a_run_in_batches_stays_in_them(settled):
+    left_out = {**CONFIG, "run": {key: value for key, value in CONFIG["run"].items() if key != "batches"}}
+    assert "Nothing to be done" in settled.snakemake("-n", "hardware", overlay=left_out).stdout
+    said = settled.snakemake("-n", "hardware", overlay=merged(CONFIG, {"run": {"batches": 0}})).stdout
+    assert "run.batches: is 0, but results/echo was begun in batches" in said and "Traceback" not in said
+
+
+def test_a_changed_script_runs_again_for_each(settled):
+    script = settled.folder / "workflow/scripts/synthesize.py"
+    before = script.read_text()
+    script.write_text(f"# changed\n{before}")
+    assert run(settled, CONFIG, "hardware")[0] == [f"synthesize {name}" for name in MODELS]
+    script.write_text(before)
 
 
 def test_a_changed_or_lost_part_repeats_that_part_alone(settled):
@@ -112,7 +153,6 @@ def test_a_damaged_file_is_named_with_its_list_and_made_again(settled):
     )
     (remove,) = set(re.findall(r"delete (.*) and run the same command again", said))
     named = [settled.folder / path for path in remove.split()]
-    # lists of runs in other numbers of batches are among them
     assert named[0] == archive and {path.name for path in named[1:]} == {"synthesis.tar.gz.list"}
     for path in named:
         path.unlink()
@@ -128,6 +168,7 @@ def test_one_that_fails_does_not_stop_the_others_and_is_named(settled):
     results = settled.folder / "results/echo"
     assert (results / "hardware/c/seed0/echo/project_synthesize/name").exists()
     unfinished = (results / "tables/hardware_unfinished.csv").read_text()
+    assert "not reached: synthesize failed for others of its batch (log: logs/echo/synthesize_batch/" in unfinished
     assert "failed in synthesize: the licence server does not answer" in unfinished
     # what failed is tried again, and nothing else
     assert run(settled, failing, "hardware", fails=True)[0] == ["synthesize c"]

@@ -13,7 +13,7 @@ BATCHED = {
 OF_DESIGNS = tuple(BATCHED)[2:]
 
 
-for batched, doing in BATCHED.items() if PLAN.batches else ():
+for batched, doing in BATCHED.items() if BATCHES else ():
     base = getattr(rules, batched).rule
     of_design = batched in OF_DESIGNS
 

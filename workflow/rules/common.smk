@@ -8,6 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 import nanotrigger
+from nanotrigger.batches import deal, number_of
 from nanotrigger.config import laid_over, load_config
 from nanotrigger.data.sources import published_files
 from nanotrigger.errors import NanotriggerError
@@ -40,6 +41,14 @@ def shipped(path: str) -> str:
     return path if Path(path).exists() else str(SOURCES.parents[1] / path)
 
 
+PREFIX = workflow.modifier.path_modifier
+
+
+def prefixed(path) -> str:
+    """A path as Snakemake makes it of one in a rule: in a module of another workflow it lies under a prefix."""
+    return str(PREFIX.modify(path))
+
+
 DATASETS_TABLE = shipped("config/datasets.csv")
 
 try:
@@ -61,12 +70,15 @@ try:
         raise NanotriggerError(
             f"not installed: {', '.join(absent)}. Install them (Debian: g++, make and perl), or select other flows in run.flows."
         )
+    BATCH_NUMBER = number_of(PLAN, Path(prefixed(f"results/{PLAN.config.run.name}")))
 except NanotriggerError as error:
     raise WorkflowError(str(error)) from None
 
 RUN = PLAN.config.run
 STARTED = time.time()
 RESULTS = f"results/{RUN.name}"
+# models and seeds whose exports and designs are made together; empty where each has its own jobs
+BATCHES = deal(PLAN.models, RUN.seeds, BATCH_NUMBER)
 DATASET = f"{RESULTS}/data/{RUN.dataset}.h5" if RUN.dataset else []
 LABELS = ("g", "q", "w", "z", "t")
 # what custom rules make beside: part of `rule all` and of the provenance
@@ -261,23 +273,23 @@ def tool_minutes(runs: int):
 def batch_file(name: str, *wildcards: str) -> str:
     """List of the files of that name that the members of a batch have, in each flow if it is a wildcard."""
     folder = Path(*(f"{{{w}}}" for w in ("batch", *wildcards)))
-    return f"{RESULTS}/provenance/batches/{folder}/{name}.list"
+    return f"{RESULTS}/provenance/batches/{BATCH_NUMBER}/{folder}/{name}.list"
 
 
 def over_models(name: str) -> list[str]:
     """A file of every model and seed of the run; in a run in batches their lists, which a job's script sees as the files."""
-    if PLAN.batches:
-        return expand(batch_file(name), batch=PLAN.batches)
+    if BATCHES:
+        return expand(batch_file(name), batch=BATCHES)
     return expand(model_file(name), model=PLAN.models, seed=RUN.seeds)
 
 
 def over_designs(name: str, flows=PLAN.flows) -> list[str]:
     """A file of every design (model, seed and flow) that the run builds in these flows, or their lists."""
-    if PLAN.batches:
+    if BATCHES:
         return [
             batch_file(name, "flow").format(batch=batch, flow=flow)
             for flow in flows
-            for batch, members in PLAN.batches.items()
+            for batch, members in BATCHES.items()
             if any((model, flow) in PLAN.kinds for model, seed in members)
         ]
     return [

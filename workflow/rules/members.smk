@@ -11,12 +11,6 @@ from nanotrigger.batches import shared
 SCRIPTS = (
     Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"
 )
-PREFIX = workflow.modifier.path_modifier
-
-
-def prefixed(path) -> str:
-    """A path as Snakemake makes it of one in a rule: in a module of another workflow it lies under a prefix."""
-    return str(PREFIX.modify(path))
 
 
 def members(wildcards) -> list:
@@ -30,7 +24,7 @@ def members(wildcards) -> list:
                 **({"flow": flow} if flow else {}),
             }
         )
-        for model, seed in PLAN.batches[wildcards.batch]
+        for model, seed in BATCHES[wildcards.batch]
         if not flow or (model, flow) in PLAN.kinds
     ]
 

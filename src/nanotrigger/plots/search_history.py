@@ -4,7 +4,7 @@ Two panels for each search. Above: score of every candidate (accuracy on the val
 2006.10159) in the order of the search, and the best so far. Open: candidates that were stopped early, at their last score.
 Below: accuracy on the validation split after the few epochs of the search against what the objective counts, with the
 front; star: the one that was chosen, which is then trained at full length; dotted: the reference, to which costs are
-compared.
+compared. In a run of more than twelve searches twelve are drawn, evenly over them; the CSV has all.
 """
 
 from pathlib import Path
@@ -29,22 +29,26 @@ def applies(available):
 
 
 def plot(plan, inputs):
-    searches = evenly([Path(p) for p in inputs.steps if Path(p).name == "search.json"], SHOWN)
-    found = {path.parent.name: read_json(path) for path in searches}
-    figure, axes = plt.subplots(2 * len(found), 1, figsize=(WIDTH, 0.8 + 5.4 * len(found)))
+    found = {path.parent.name: read_json(path) for path in map(Path, inputs.steps) if path.name == "search.json"}
+    drawn = evenly(list(found), SHOWN)
+    figure, axes = plt.subplots(2 * len(drawn), 1, figsize=(WIDTH, 0.8 + 5.4 * len(drawn)))
+    panels = dict(zip(drawn, axes.reshape(-1, 2), strict=True))
     tables = []
-    for (above, below), (stanza, search) in zip(axes.reshape(-1, 2), found.items(), strict=True):
+    for stanza, search in found.items():
         table = pd.DataFrame(search["candidates"]).drop(columns="layers")
         table.insert(0, "stanza", stanza)
         table["cost"] = table[search["objective"]]
         table["best"] = table.score.where(table.finished).cummax().ffill()
         table["chosen"] = table.candidate == search["chosen"]
         table["front"] = _front(table)
+        tables.append(table)
+        if stanza not in panels:
+            continue
+        above, below = panels[stanza]
         _history(above, table)
         _costs(below, table, search)
         above.set_ylabel(f"{stanza}: score")
         below.set_ylabel("accuracy (val split)")
-        tables.append(table)
     named = {label: line for ax in axes.ravel() for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=3, columnspacing=1.2)
     return figure, pd.concat(tables)

@@ -210,6 +210,7 @@ class JobRecord:
             and all(_same(file, stated) for file, stated in record["wrote"].items())
             and {str(file) for output in map(Path, job.output) for file in files_below(output)} == set(record["wrote"])
             and record["folders"] == folders_read(job)
+            and record.get("script_sha256") == sha256(Path(job.script_path))
         )
 
     def write(self) -> None:
@@ -217,8 +218,9 @@ class JobRecord:
         singles = []
         for other in gathered_by(self.id):
             if (path := record_path(self.results, other)).exists():
-                self.gathered[other] = read_json(path)
+                self.gathered[other] = _content(path, self.results)
                 singles.append(path)
+        script = getattr(job, "script_path", None) or _script()
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         write_json(
             self.path,
@@ -227,7 +229,8 @@ class JobRecord:
                 "id": self.id,
                 "rule": job.rule,
                 "wildcards": dict(job.wildcards.items()),
-                "script": getattr(job, "script_path", None) or _script(),
+                "script": script,
+                "script_sha256": sha256(Path(script)) if script else None,
                 "threads": job.threads,
                 "input": named_list(job.input),
                 "output": named_list(job.output),

@@ -2,8 +2,9 @@
 
 A design has up to three archives, each with what a step added or changed: `project.tar.gz` with what was created,
 `synthesis.tar.gz` with what synthesis left, `netlist.tar.gz` with what the simulation of the netlist left. Laid over each
-other in that order they are the folder that the tools saw. The same content always gives the same bytes: names are sorted,
-times and owners are zero, and of the modes only whether a file is a program is kept.
+other in that order they are the folder that the tools saw: where a step deleted something its archive holds all that was
+left. The same content always gives the same bytes: names are sorted, times and owners are zero, and of the modes only whether
+a file is a program is kept.
 """
 
 import gzip
@@ -13,7 +14,7 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from nanotrigger.errors import NanotriggerError
@@ -26,6 +27,9 @@ ARCHIVES = ("project.tar.gz", "synthesis.tar.gz", "netlist.tar.gz")
 LEVEL = 6
 BLOCK = 1 << 20
 
+WHOLE = "nanotrigger.whole"
+"""Key in the header of an archive that holds a folder as a whole, and not what was added to another."""
+
 State = Mapping[str, str]
 """Hash of each file of a folder by its path in it; empty for a folder."""
 
@@ -33,13 +37,18 @@ State = Mapping[str, str]
 def content(folder: Path) -> dict[str, Path]:
     """Every file and folder below `folder` by its path in it, in order. Links count as what they lead to.
 
-    Links that lead to nothing, and those to a folder in which they lie themselves, are left out.
+    Links that lead to nothing, those to a folder in which they lie themselves, and those to folders elsewhere, as a tool's
+    installation, are left out.
     """
     found: dict[str, Path] = {}
-    seen = {folder: {os.path.realpath(folder)}}
+    top = Path(os.path.realpath(folder))
+    seen = {folder: {str(top)}}
     for place, folders, files in os.walk(folder, followlinks=True):
         above = seen[Path(place)]
-        folders[:] = sorted(name for name in folders if os.path.realpath(os.path.join(place, name)) not in above)
+        real = {name: os.path.realpath(os.path.join(place, name)) for name in folders}
+        folders[:] = sorted(
+            name for name in folders if real[name] not in above and Path(real[name]).is_relative_to(top)
+        )
         for name in [*folders, *files]:
             path = Path(place, name)
             if name in folders:
@@ -61,16 +70,23 @@ def _digest(path: Path) -> str:
 
 
 def pack(folder: Path, archive: Path, before: State | None = None) -> None:
-    """Write `folder` as a .tar.gz, whole or not at all; of what lay there `before` only what has changed since."""
+    """Write `folder` as a .tar.gz, whole or not at all; of what lay there `before` only what has changed since.
+
+    Where something is gone that lay there before, or is a folder now or no folder any more, all that there is.
+    """
+    now = content(folder)
+    header = {}
+    if before and any(name not in now or now[name].is_dir() != (not before[name]) for name in before):
+        before, header = {}, {WHOLE: "yes"}
     before = before or {}
     with (
         replace_when_whole(archive) as temporary,
         open(temporary, "wb") as file,
         # neither a name nor a time in the header
         gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as stream,
-        tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+        tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT, pax_headers=header) as tar,
     ):
-        for name, path in content(folder).items():
+        for name, path in now.items():
             member = tarfile.TarInfo(name)
             if path.is_dir():
                 if name not in before:
@@ -92,7 +108,10 @@ def unpack(archive: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-            for member in tar:
+            for number, member in enumerate(tar):
+                if number == 0 and WHOLE in tar.pax_headers:
+                    for child in folder.iterdir():
+                        shutil.rmtree(child) if child.is_dir() else child.unlink()
                 path = PurePosixPath(member.name)
                 if path.is_absolute() or ".." in path.parts or not (member.isreg() or member.isdir()):
                     raise NanotriggerError(
@@ -124,9 +143,11 @@ def unpacked(place: Path, *archives: Path) -> Iterator[Path]:
     Where it does not, the folder stays: error messages name logs in it. The step's next try begins with another one.
     """
     place = Path(place)
-    shutil.rmtree(place, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(place)
     place.mkdir(parents=True)
     for archive in archives:
         unpack(Path(archive), place)
     yield place
-    shutil.rmtree(place)
+    # on a network file system a library that is still loaded leaves a hidden file in it: what the step made is none the worse
+    shutil.rmtree(place, ignore_errors=True)

@@ -1,18 +1,22 @@
 """What a run that failed has so far: the table of designs, with an error in the row of each one that failed."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nanotrigger.errors import NanotriggerError
-from nanotrigger.logs import last_error
+from nanotrigger.logs import MARK, last_error
 from nanotrigger.plan import Pair, Plan
+from nanotrigger.results.job_records import OF_DESIGN, OF_MODEL
 from nanotrigger.results.records import read_json, replace_when_whole
 from nanotrigger.results.tables import hardware_table, integers
 
 
-def failure(results: Path, logs: Path, stanza: str, chunk: int, pair: Pair, seed: int, since: float) -> str:
+def failure(
+    results: Path, logs: Path, stanza: str, chunk: int, pair: Pair, seed: int, since: float, batch: str | None = None
+) -> str:
     """Why a design has no record: the first step towards it that began after `since` and left no result.
 
-    stanza, chunk: where its model trains.
+    stanza, chunk: where its model trains. batch: in which its exports and designs are made, if in any.
     """
     model, design = (
         results / f"models/{pair.model}/seed{seed}",
@@ -33,14 +37,21 @@ def failure(results: Path, logs: Path, stanza: str, chunk: int, pair: Pair, seed
     for log, result in steps:
         if log.exists() and log.stat().st_mtime >= since and not result.exists():
             return f"failed in {log.relative_to(logs).parts[0]}: {last_error(log)} (log: {log})"
+    for step in (*OF_MODEL, *OF_DESIGN) if batch else ():
+        log = logs / f"{step}_batch" / (f"{batch}.log" if step in OF_MODEL else f"{batch}/{pair.flow}.log")
+        if log.exists() and log.stat().st_mtime >= since and MARK in log.read_text(errors="replace"):
+            return f"not reached: {step} failed for others of its batch (log: {log})"
     return "not reached: the run stopped before"
 
 
-def write_unfinished(plan: Plan, results: Path, logs: Path, since: float) -> Path | None:
+def write_unfinished(
+    plan: Plan, results: Path, logs: Path, since: float, batches: Mapping[str, Sequence[tuple[str, int]]]
+) -> Path | None:
     """Write the table of designs as it stands, beside the one of a finished run; None if every design is done.
 
-    since: when this run began (seconds since the epoch); older logs are of other runs.
+    since: when this run began (seconds since the epoch); older logs are of other runs. batches: models and seeds of each.
     """
+    batch_of = {member: batch for batch, members in batches.items() for member in members}
     found, rows = [], []
     for pair in plan.pairs:
         for seed in plan.seeds:
@@ -54,7 +65,8 @@ def write_unfinished(plan: Plan, results: Path, logs: Path, since: float) -> Pat
                     rows.append({**named, "status": str(error)})
                 continue
             stanza, chunk = plan.models[pair.model].stanza, plan.chunks[pair.model]
-            status = failure(results, logs, stanza, chunk, pair, seed, since)
+            batch = batch_of.get((pair.model, seed))
+            status = failure(results, logs, stanza, chunk, pair, seed, since, batch)
             rows.append({**named, "status": status})
     if not rows:
         return None
