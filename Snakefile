@@ -45,7 +45,10 @@ rule all:
 
 
 onstart:
-    note_locks(getattr(workflow.persistence, "_lockfile", {}).values())
+    note_locks(
+        getattr(workflow.persistence, "_lockfile", {}).values(),
+        queued=workflow.non_local_exec,
+    )
     for unfinished in ("tables/hardware_unfinished.csv", "report_unfinished.html"):
         try:
             Path(RESULTS, unfinished).unlink(missing_ok=True)

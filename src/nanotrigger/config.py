@@ -41,6 +41,9 @@ Name = Annotated[
 ]
 """Names become folders, wildcards and cells of tables: letters, digits and underscores."""
 
+Seed = Annotated[NonNegativeInt, Field(lt=2**32)]
+"""As large as Keras' and numpy's older generators take."""
+
 DATASETS_TABLE = Path(__file__).parents[2] / "config" / "datasets.csv"
 
 
@@ -213,7 +216,7 @@ class Run(StrictModel):
     dataset: Name | None = Field(description="a key of datasets; null where every model brings its own vectors")
     models: tuple[Name, ...] = Field(min_length=1, description="keys of models")
     flows: tuple[Name, ...] = Field((), description="keys of flows")
-    seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, description="seeds of the replicas of every model")
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of the replicas of every model")
     batches: int | None = Field(
         None,
         ge=0,
@@ -343,7 +346,11 @@ def _place(model: type[StrictModel] | None, path: tuple[str | int, ...]) -> tupl
 def _message(error: ValidationError, prefix: str, model: type[StrictModel] | None) -> str:
     """One line per problem: the key, what is wrong with it, and the nearest known key or what the key is."""
     lines = []
+    places = [problem["loc"] for problem in error.errors()]
     for problem in error.errors():
+        at = problem["loc"]
+        if problem["type"] == "too_short" and any(place[: len(at)] == at and len(place) > len(at) for place in places):
+            continue  # what is wrong is a value in it
         where = ".".join(filter(None, (prefix, _path(problem["loc"]))))
         known, field = _place(model, problem["loc"])
         meaning = f" ({field.description})" if field and field.description else ""
@@ -422,8 +429,12 @@ def flow_module(name: str, stanza: Mapping[str, Any]):
 
 
 def _module(name, stanza, group, key, load):
-    if not isinstance(stanza.get(key), str):
+    if stanza.get(key) is None:
         raise ConfigError(f"config: {group}.{name}.{key}: is missing; it names the module.")
+    if not isinstance(stanza[key], str):
+        raise ConfigError(
+            f"config: {group}.{name}.{key} = {shown(str(stanza[key]))}: must be text, the name of a module."
+        )
     try:
         return load(stanza[key])
     except ConfigError as error:

@@ -5,6 +5,7 @@ An error of the program itself is not explained here: it keeps its traceback.
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ def explained(error: Exception, snakemake: Any, results: Path | None) -> str | N
     """
     if message := storage_message(error, snakemake.output[0]):
         return message
+    if message := _memory_message(error):
+        return message
     damaged = damaged_inputs(snakemake, results) if results else []
     if not damaged:
         return str(error) if isinstance(error, NanotriggerError) else None
@@ -48,6 +51,19 @@ def explained(error: Exception, snakemake: Any, results: Path | None) -> str | N
     remove = " ".join(dict.fromkeys(path for _, output in damaged for path in (output, *lists_with(results, output))))
     lines = [line for line, _ in damaged]
     return "\n".join([text, *lines, f"To make that anew: delete {remove} and run the same command again."])
+
+
+def _memory_message(error: Exception) -> str | None:
+    """What to do where the memory did not suffice; None for any other error. Libraries have errors of their own for it."""
+    said = str(error).strip().partition("\n")[0]
+    if not isinstance(error, MemoryError) and not re.search(
+        r"not enough memory|out of memory|can't allocate memory", said
+    ):
+        return None
+    return (
+        f"not enough memory: {said or type(error).__name__}. Make the network, its batches or the models that train together "
+        "(models_per_job) smaller, or give the job more memory."
+    )
 
 
 def storage_message(error: BaseException, path: str) -> str | None:

@@ -256,6 +256,10 @@ def make_plan(config: Config) -> Plan:
     points: dict[str, Model] = {}
     for stanza in stanzas.values():
         for model in stanza.models:
+            if model.name in points and points[model.name].stanza == stanza.name:
+                raise ConfigError(
+                    f"config: models.{stanza.name}.sweep: gives the model {model.name} twice. Name each value once."
+                )
             if model.name in points:
                 raise ConfigError(
                     f"config: models.{stanza.name} and models.{points[model.name].stanza} both give a model named "

@@ -2,7 +2,8 @@
 
 A run holds a lock of the system (flock) on a file of its own for as long as it lives, and the system frees it however the
 run ends. So its jobs on the same machine know when it is gone, and stop (see `leash`); and the next run can tell
-Snakemake's own locks, plain files that outlive a process that was killed, from those of a run that is alive.
+Snakemake's own locks, plain files that outlive a process that was killed, from those of a run that is alive. Jobs that a run
+gave to a queue do not end with it: its locks stay until `snakemake --unlock`.
 """
 
 import atexit
@@ -16,6 +17,8 @@ from nanotrigger.errors import NanotriggerError
 
 FOLDER = Path(".snakemake/nanotrigger")
 SNAKEMAKES_LOCKS = Path(".snakemake/locks")
+QUEUED = "jobs in a queue"
+"""First line in the file of a run whose jobs outlive it."""
 VARIABLE = "NANOTRIGGER_RUN"
 """Tells the jobs of a run its machine and its file."""
 
@@ -42,8 +45,8 @@ def _begin() -> None:
     runs.mkdir(parents=True, exist_ok=True)
     # the locks of a second run that has just begun are not left over
     with one_at_a_time(runs):
-        dead = [run for run in runs.iterdir() if _is_dead(run)]
-        left = {SNAKEMAKES_LOCKS / name for run in dead for name in run.read_text().split()}
+        dead = [run for run in runs.iterdir() if _is_dead(run) and not _locked_for_queue(run)]
+        left = {SNAKEMAKES_LOCKS / name for run in dead for name in run.read_text().split("\n") if name}
         if dead and len(dead) == len(list(runs.iterdir())):
             left.update(SNAKEMAKES_LOCKS.glob("*.lock"))
         for path in (*left, *dead):
@@ -57,10 +60,17 @@ def _begin() -> None:
     atexit.register(own.unlink, missing_ok=True)
 
 
-def note_locks(paths: Iterable[str]) -> None:
-    """Keep the names of Snakemake's locks of this run in its file."""
+def note_locks(paths: Iterable[str], queued: bool = False) -> None:
+    """Keep the names of Snakemake's locks of this run in its file. queued: whether its jobs are a queue's, and outlive it."""
     if _ours(entry := os.environ.get(VARIABLE, "")):
-        Path(entry.split(" ", 2)[2]).write_text("\n".join(Path(path).name for path in paths))
+        names = [QUEUED] * queued + [Path(path).name for path in paths]
+        Path(entry.split(" ", 2)[2]).write_text("\n".join(names))
+
+
+def _locked_for_queue(run: Path) -> bool:
+    """Whether a run gave its jobs to a queue, and nobody has removed its locks since."""
+    first, *locks = run.read_text().split("\n")
+    return first == QUEUED and any((SNAKEMAKES_LOCKS / name).exists() for name in locks)
 
 
 def run_file() -> Path | None:

@@ -141,6 +141,25 @@ def test_locks_of_a_killed_run_alone_are_removed(tmp_path, monkeypatch):
     assert not list(locks.iterdir()) and not list((tmp_path / ".snakemake/nanotrigger/runs").iterdir())
 
 
+def test_locks_of_a_run_that_gave_its_jobs_to_a_queue_stay_until_they_are_removed(tmp_path):
+    """Its jobs go on without it: a second run would give them to the queue again."""
+    locks = tmp_path / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("file\n")
+    queued = begun(tmp_path, RUN.replace("sys.argv[1:])", "sys.argv[1:], queued=True)"), locks / "0.output.lock")
+    queued.kill()
+    queued.wait()
+    for _ in range(2):
+        begun(tmp_path, RUN).communicate("\n")
+        late = begun(tmp_path, RUN)  # of one that was killed before it noted any, nobody knows whose they are
+        late.kill()
+        late.wait()
+        assert [path.name for path in locks.iterdir()] == ["0.output.lock"]
+    (locks / "0.output.lock").unlink()  # as by snakemake --unlock
+    begun(tmp_path, RUN).communicate("\n")
+    assert not list((tmp_path / ".snakemake/nanotrigger/runs").iterdir())
+
+
 def test_one_process_does_a_job_at_a_time(tmp_path):
     path = tmp_path / "jobs/a"
     with (

@@ -4,11 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from study import DESIGN, RESULTS, assert_same, copy_of, finished_process, start
 
-from nanotrigger.failures import storage_message
+from nanotrigger.failures import explained, storage_message
 
 NAMESPACE = ["unshare", "--map-root-user", "--mount", "sh", "-ec"]
 
@@ -37,6 +38,17 @@ def test_whoever_reports_it_it_is_one_message(tmp_path):
     assert "directory" in storage_message(OSError(30, "Read-only file system", "results/a"), "b")
     assert storage_message(RuntimeError("shapes differ"), "b") is None
     assert storage_message(FileNotFoundError(2, "No such file or directory", "a"), "b") is None
+
+
+@pytest.mark.parametrize("error", [
+    MemoryError(), MemoryError("Unable to allocate 3.7 GiB for an array"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+    RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8589934592 bytes. out of memory"),
+])  # fmt: skip
+def test_a_lack_of_memory_is_said_as_such(error):
+    said = explained(error, SimpleNamespace(output=["results/r/model"]), None)
+    assert said.startswith("not enough memory: ") and "give the job more memory" in said
+    assert explained(RuntimeError("shapes differ"), SimpleNamespace(output=["a"]), None) is None
 
 
 WRITERS = """

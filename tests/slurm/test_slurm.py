@@ -90,6 +90,11 @@ class Study:
         profile = ["--profile", "profiles/slurm", "--configfile", "overlay.yaml"]
         return [sys.executable, "-m", "snakemake", "--nocolor", *arguments, *profile]
 
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            self.command(*arguments), cwd=self.folder, capture_output=True, text=True, env=self.environment, timeout=300
+        )
+
     def watch(self, log: Path, on_look: Callable[[], object], *targets: str) -> int:
         """Run to its end, or until `on_look()` says that it be killed. Raises ClusterError, with what is known, if it hangs."""
         with open(log, "wb") as output:
@@ -130,13 +135,16 @@ def study(cluster, tmp_path_factory):
     )
     marks = {training: logs / "train/float/0.log", design: logs / "create_project/linear,3,rtl.log"}
 
-    # the login node dies while the float model trains: its jobs are ended, and the same command goes on: its lock is no lock
+    # the login node dies while the float model trains: its jobs are ended, its lock is removed, and the run goes on
     code = study.watch(folder / "first.log", marks[training].exists, "tables")
     first_text = (folder / "first.log").read_text()
     assert code == -signal.SIGKILL, first_text[-8000:]
     (name,) = re.findall(r"SLURM run ID: (\S+)", first_text)
     cluster.run("scancel", "--full", "--name", name)
     cluster.wait_for("the jobs of the dead Snakemake to end", lambda: not cluster.run("squeue", "--noheader").strip())
+    locked = study.snakemake("tables")
+    assert locked.returncode != 0 and "--unlock" in locked.stdout + locked.stderr, locked.stdout + locked.stderr
+    assert study.snakemake("--unlock").returncode == 0
     first_jobs, killed = cluster.submissions(), {}
     marks[training].unlink()
 

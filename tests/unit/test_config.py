@@ -68,6 +68,22 @@ def changed(path, value):
         ("run.flows", ["rtll"], r"run\.flows: 'rtll' is not defined. Did you mean rtl\?"),
         ("run.skip", [{"model": "nix", "flow": "rtl", "reason": "x"}], r"run\.skip\[0\]: no defined model and flow"),
         ("run.device", "tpu", r"run\.device = 'tpu'"),
+        ("run.seeds", [2**32], r"run\.seeds\.0 = 4294967296: Input should be less than 4294967296\.$"),
+        (
+            "models.float.hidden",
+            [10**9],
+            r"models\.float\.hidden\.0 = 1000000000: Input should be less than or equal to 4096",
+        ),
+        ("models.float.method", 3, r"models\.float\.method = 3: must be text, the name of a module\."),
+        ("flows.rtl.flow", ["rtl"], r"flows\.rtl\.flow = .*must be text"),
+        (
+            "models.float.sweep",
+            {"learning_rate": [0.1, 0.1]},
+            r"models\.float\.sweep: gives the model float_0\.1 twice",
+        ),
+        ("models.hgq.beta", [1e-3, 1e-6], r"models\.hgq.*: beta = \[0\.001, 1e-06\]: falls, but a walk raises it"),
+        ("models.hgq.restarts", 10**5, r"models\.hgq.*: restarts = 100000: are more than the \d+ epochs"),
+        ("models", {"NA": {"method": "float"}}, r"models\.NA.*'NA' stands for an empty cell in tables"),
         ("run.seeds", [-1], r"run\.seeds\.0 = -1: Input should be greater than or equal to 0"),
         (
             "models.float.sweep",

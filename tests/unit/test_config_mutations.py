@@ -14,12 +14,13 @@ from nanotrigger.errors import ConfigError
 from nanotrigger.plan import make_plan
 
 BASE = read_yaml("config/config.yaml")
-CONFIGS = [BASE, merged(BASE, read_yaml("config/quickstart.yaml"))]
+QUICK = merged(BASE, read_yaml("config/quickstart.yaml"))
+CONFIGS = [BASE, QUICK, *(merged(QUICK, read_yaml(f"config/{name}.yaml")) for name in ("hawq", "autoqkeras", "methods"))]
 LIMIT_S = 2.0
 
 SUGGESTION = re.compile(
     r"Did you mean|Known:|should|must|is missing \(|it names the module|no dotted path|is not a file|holds a value twice"
-    r"|[Gg]ive |Write |Sweep over|Name |Rename|Ask for|Raise|Lower|[Tt]ake |need|no point is named|is no |is not |fits|exceed"
+    r"|[Gg]ive |Write |Sweep over|[Nn]ame |Rename|Ask for|Raise|Lower|[Tt]ake |need|no point is named|is no |is not |fits|exceed"
     r"|\([^()]{10,}.*\)\.$"
 )
 """What a message offers beside naming the key: the nearest name, what the value is to be, or what to do."""
@@ -52,7 +53,7 @@ class Case:
     """A configuration that was changed; shown as its changes alone."""
 
     def __init__(self, config):
-        self.config, self.changes = copy.deepcopy(config), []
+        self.config, self.changes, self.places = copy.deepcopy(config), [], []
 
     def __repr__(self):
         return "; ".join(self.changes)
@@ -90,6 +91,7 @@ def mutated(draw):
         else:
             what = draw(st.text(min_size=1, max_size=10)), draw(values)
             node[what[0]] = what[1]
+        case.places.append(path)
         case.changes.append(f"{kind} {'.'.join(map(str, path))} {what!r}")
     return case
 
@@ -117,6 +119,10 @@ def test_a_mutated_configuration_is_valid_or_refused(case):
                 message
             )
             assert SUGGESTION.search(line), line
+        if len(case.places) == 1:
+            # the changed key, or one that holds it; a name that others use is named where it is missed
+            changed = [str(key) for key in case.places[0] if isinstance(key, str)][-3:]
+            assert any(key in message for key in changed), (message, case)
     else:
         assert plan.models
         yaml.safe_dump(plan.config.model_dump(mode="json"))

@@ -1,9 +1,12 @@
 """Downloads, against a server on this machine that sends what real ones send, and what they should not."""
 
+import errno
 import hashlib
 import io
 import json
+import os
 import re
+import shutil
 import tarfile
 import threading
 import time
@@ -335,6 +338,19 @@ def test_hostile_archives_are_refused_and_nothing_is_written(tmp_path, members, 
     with pytest.raises(DataError, match=message):
         check(source, path, Lock(tmp_path / "in/datasets.csv"))
     assert [p.name for p in tmp_path.rglob("*")] == ["in", "jets"]
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_archive(tmp_path, monkeypatch):
+    (tmp_path / "jets").write_bytes(tar_of(member("a.h5")))
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    source = PublishedFile("few", "jets", "archive", max_files=3, max_bytes=1000)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        check(source, tmp_path / "jets", Lock(tmp_path / "datasets.csv"))
+    assert not isinstance(error.value, DataError)
 
 
 @pytest.mark.parametrize("keep", [0, 0.3, 0.8, 0.999])

@@ -140,6 +140,15 @@ def test_a_budget_that_cannot_be_met_leaves_no_model(toy, tmp_path):
     assert (tmp_path / f"{smallest}/model/network.keras").is_file()
 
 
+def test_a_walk_that_learned_nothing_says_so(toy, tmp_path):
+    """A rate so large that no checkpoint is better than naming one class, though its loss is a number."""
+    job = jobs(tmp_path, [10**7])[0]
+    with pytest.raises(
+        NanotriggerError, match=r"small_10000000 \(seed 7\): no checkpoint of the walk is better than"
+    ):
+        hgq_front.choose(job, [])
+
+
 def test_a_network_that_has_lost_its_input_is_no_model(toy, engine):
     (walked,) = walk(toy, engine, sizes=(16, 5), beta=(1e-6,) * 3)
     val = toy.standardised("val")

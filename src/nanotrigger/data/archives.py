@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from nanotrigger.errors import DataError
+from nanotrigger.failures import STORAGE
 
 PADDING = 1 << 24
 """Bytes that may follow the end mark of an archive."""
@@ -54,6 +55,8 @@ def unpacked(archive: Path, folder: Path, max_files: int, max_bytes: int) -> Ite
                     if behind > PADDING:
                         raise DataError(f"{archive}: goes on behind its end: refused.")
         except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in STORAGE:
+                raise  # the disk is at fault, and not the archive
             raise DataError(f"{archive}: cut off or damaged ({error!r}). Delete it and download it again.") from None
 
 

@@ -31,7 +31,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -44,7 +44,9 @@ CONTRACT = ("Params", "exports", "train", "predict", "export")
 class PerceptronParams(StrictModel):
     """Keys of every multi-layer perceptron."""
 
-    hidden: tuple[PositiveInt, ...] = Field((64, 32, 32), description="units of the hidden layers")
+    hidden: tuple[Annotated[PositiveInt, Field(le=4096)], ...] = Field(
+        (64, 32, 32), description="units of the hidden layers"
+    )
     epochs: PositiveInt = Field(100, description="epochs at most")
     batch_size: PositiveInt = Field(1024, description="jets per step")
     learning_rate: PositiveFloat = Field(1e-3, description="Adam's initial rate; it falls on a cosine to a hundredth")

@@ -7,10 +7,10 @@ the most accurate of them, on the validation split, within its stanza's EBOPs. B
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.methods.base import Job, PerceptronParams, layer_sizes, same
@@ -35,6 +35,14 @@ class FrontParams(PerceptronParams):
         "lead to a unit; the weights and the activations of a layer",
     )
     margin: float = Field(1.25, ge=1, description="factor on the largest activation seen, before rounding up the range")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.beta[0] > self.beta[1]:
+            raise ValueError(f"beta = {list(self.beta)}: falls, but a walk raises it. Swap the two")
+        if self.restarts > self.epochs:
+            raise ValueError(f"restarts = {self.restarts}: are more than the {self.epochs} epochs")
+        return self
 
 
 @dataclass(frozen=True)
@@ -142,9 +150,13 @@ def choose(job: Job, points: Sequence[Point]) -> Point:
     """The most accurate point within a job's EBOPs, the cheapest of equals. Raises NanotriggerError where there is none."""
     within = [point for point in points if point.ebops <= job.params.ebops]
     if not within:
-        smallest = f"the smallest has {points[0].ebops}" if points else "none is better than a constant answer"
+        if not points:
+            raise NanotriggerError(
+                f"{job}: no checkpoint of the walk is better than a constant answer. Lower learning_rate "
+                f"({job.params.learning_rate:g}) or the first beta ({job.params.beta[0]:g}), or raise epochs."
+            )
         raise NanotriggerError(
-            f"{job}: ebops = {job.params.ebops}: no checkpoint is that small; {smallest}. Raise ebops, the last beta "
-            f"({job.params.beta[1]:g}) or epochs."
+            f"{job}: ebops = {job.params.ebops}: no checkpoint is that small; the smallest has {points[0].ebops}. Raise "
+            f"ebops, the last beta ({job.params.beta[1]:g}) or epochs."
         )
     return max(within, key=lambda point: (point.accuracy, -point.ebops))
