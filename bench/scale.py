@@ -8,22 +8,16 @@ planning is part of it. CPU time is that of Snakemake and of all its jobs. Memor
 Wall times hold what else the machine does: see the load of the run.
 """
 
-import os
-import resource
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from bench import _study
+from bench._workflow import Cost, checkout, run, snakemake
 from bench.base import Measurement, Options
 from nanotrigger.errors import ToolError
 
-ROOT = Path(__file__).parents[1]
 SIZES = (100, 300, 1000)
 LARGEST = SIZES[-1]
 PLANNED_S, PLANNED_MIB, AGGREGATED_S = 30.0, 2048.0, 60.0
@@ -38,15 +32,6 @@ cli.main(sys.argv[1:])
 """
 
 
-class Cost(NamedTuple):
-    """Seconds of wall time and of CPU time, and the largest resident set in MiB, of a command with all that it starts."""
-
-    wall: float
-    cpu: float
-    memory: float
-    output: str
-
-
 def measure(options: Options) -> Iterator[Measurement]:
     for size in SIZES:
         subject = f"{size:,} models"
@@ -56,10 +41,7 @@ def measure(options: Options) -> Iterator[Measurement]:
 
 
 def _study_of(folder: Path, size: int, subject: str) -> Iterator[Measurement]:
-    for name in ("Snakefile", "workflow", "config", "profiles", "resources"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    (folder / "src").symlink_to(ROOT / "src")
+    checkout(folder)
     content = _study.config(size)
     plan = _study.write_config(folder, content)
     asked = (PLANNED_S, PLANNED_MIB, AGGREGATED_S) if size == LARGEST else (None, None, None)
@@ -69,7 +51,10 @@ def _study_of(folder: Path, size: int, subject: str) -> Iterator[Measurement]:
     _study.write_study(folder, plan)
     _study.write_lists(folder, plan)
     # many at once: the scheduler looks at all jobs that are ready whenever one ends
-    _run(folder, [sys.executable, "-c", TOUCH, *_arguments("--cores", "4096", "--touch", "models", "hardware")])
+    run(
+        folder,
+        [sys.executable, "-c", TOUCH, "--nocolor", *_arguments("--cores", "4096", "--touch", "models", "hardware")],
+    )
     made = _snakemake(folder, "--cores", "all", "tables", "figures")
     yield from _rows(subject, "tables and figures", made, asked[2])
     finished = _snakemake(folder, "-n", "tables", "figures")
@@ -87,30 +72,11 @@ def _rows(
 
 
 def _arguments(*arguments: str) -> list[str]:
-    return ["--nocolor", *arguments, "--configfile", "study.yaml"]
+    return [*arguments, "--configfile", "study.yaml"]
 
 
 def _snakemake(folder: Path, *arguments: str) -> Cost:
-    return _run(folder, [sys.executable, "-m", "snakemake", *_arguments(*arguments)])
-
-
-def _run(folder: Path, command: list[str]) -> Cost:
-    """Run a command to its end. Raises ToolError with the end of its output where it fails."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
-    log = folder / "output.txt"
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.perf_counter()
-    with open(log, "w") as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    text = log.read_text(errors="replace")
-    if process.returncode:
-        raise ToolError(f"{' '.join(command[2:])} failed:\n{text[-3000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall, cpu, used.ru_maxrss / 1024, text)
+    return snakemake(folder, *_arguments(*arguments))
 
 
 def _jobs(output: str) -> int:
