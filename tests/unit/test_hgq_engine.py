@@ -143,9 +143,7 @@ def test_a_budget_that_cannot_be_met_leaves_no_model(toy, tmp_path):
 def test_a_walk_that_learned_nothing_says_so(toy, tmp_path):
     """A rate so large that no checkpoint is better than naming one class, though its loss is a number."""
     job = jobs(tmp_path, [10**7])[0]
-    with pytest.raises(
-        NanotriggerError, match=r"small_10000000 \(seed 7\): no checkpoint of the walk is better than"
-    ):
+    with pytest.raises(NanotriggerError, match=r"small_10000000 \(seed 7\): no checkpoint of the walk is better than"):
         hgq_front.choose(job, [])
 
 
