@@ -52,11 +52,17 @@ def answers(**right):
     return lambda model: (np.arange(1000) < right[model])[None]
 
 
+def points_table(points, method):
+    """The part of the table of all models that the statement reads; another method's model is cheaper than all of them."""
+    rows = [{"method": method, "vectors": "toy", "ebops": point.cost} for point in points]
+    return pd.DataFrame([*rows, {"method": "other", "vectors": "toy", "ebops": 1.0}])
+
+
 def test_verdicts_and_what_is_said():
     first = [Point("hgq_1", 600, 0.6), Point("hgq_2", 4000, 0.7)]
     second = [Point("p_1", 550, 0.5), Point("p_2", 8000, 0.8)]
     right = answers(hgq_1=600, hgq_2=700, p_1=599, p_2=730)
-    rows = [{**row, "method": "hgq", "other": "prune"} for row in compared(first, second, right)]
+    rows = [{**row, "method": "hgq", "other": "prune", "vectors": "toy"} for row in compared(first, second, right)]
     assert [(row["model"], row["other_model"], row["verdict"]) for row in rows] == [
         (None, "p_1", fronts.NONE),
         ("hgq_1", "p_1", fronts.SAME),
@@ -67,13 +73,58 @@ def test_verdicts_and_what_is_said():
     assert rows[3]["p_value"] == pytest.approx(2 * 0.5**30), "McNemar: 30 jets, all on one side"
     adjusted = corrected(rows)
     assert adjusted[3]["p_holm"] == pytest.approx(2 * rows[3]["p_value"]) and adjusted[0]["p_holm"] is None
-    said = statement(pd.DataFrame(rows), str.upper)
-    assert "front of HGQ lies below that of PRUNE from 8,000 to 20,000 (hgq_2 against p_2: -3.0 %" in said
-    assert "(3 comparisons, 1 above, 1 not told apart)" in said
-    assert "It has no model from 550 to 600, where PRUNE has p_1." in said
+    assert [(row["val_accuracy"], row["other_val_accuracy"]) for row in rows] == [
+        (None, 0.5),
+        (0.6, 0.5),
+        (0.7, 0.5),
+        (0.7, 0.8),
+    ]
+    points = points_table(first, "hgq")
+    said = statement(pd.DataFrame(rows), points, str.upper)
+    assert "It lies below that of PRUNE from 8,000 to 20,000 (hgq_2 against p_2: -3.0 %" in said
+    assert "front of HGQ lies below another one (3 comparisons, 1 above, 1 below, 1 not told apart)." in said
     better = pd.DataFrame([row for row in rows if row["verdict"] != fronts.BELOW])
-    assert "lies nowhere below another one beyond the 95 % interval" in statement(better)
-    assert statement(pd.DataFrame(columns=fronts.COMPARED_COLUMNS)) == ""
+    assert "lies nowhere below another one beyond the 95 % interval" in statement(better, points)
+    assert statement(pd.DataFrame(columns=fronts.COMPARED_COLUMNS), points) == ""
+
+
+@pytest.mark.parametrize(
+    ("val_accuracy", "why"),
+    [
+        (
+            0.81,
+            "hgq_1 was chosen on the validation split, where it was ahead (0.8100 against 0.8000): the test split does not",
+        ),
+        (
+            0.8,
+            "hgq_1 was chosen on the validation split, where it was level (0.8000 against 0.8000): the test split does not",
+        ),
+        (
+            0.79,
+            "None of its models of this run within this cost is as accurate on the validation split (0.7900 against",
+        ),
+    ],
+)
+def test_why_a_front_lies_below(val_accuracy, why):
+    first, second = [Point("hgq_1", 400, val_accuracy)], [Point("p_1", 450, 0.8)]
+    (row,) = compared(first, second, answers(hgq_1=700, p_1=750))
+    table = pd.DataFrame([row]).assign(method="hgq", other="prune", vectors="toy")
+    said = statement(table, points_table(first, "hgq"))
+    assert row["verdict"] == fronts.BELOW and why in said
+    assert "no model from" not in said
+
+
+def test_why_a_front_has_no_model():
+    """Beyond the range compared, too: the fronts do not meet there, and the smallest budget is still named."""
+    second = [Point("p_1", 550, 0.5), Point("p_2", 580, 0.6)]
+    for cheapest, absent in (600, ["550 to 580", "580 to 600"]), (25_000, ["550 to 580", "580 to 20,000"]):
+        first = [Point("hgq_1", cheapest, 0.6), Point("hgq_2", 30_000, 0.7)]
+        table = pd.DataFrame(compared(first, second, answers(hgq_1=600, p_1=600, p_2=600)))
+        said = statement(table.assign(method="hgq", other="prune", vectors="toy"), points_table(first, "hgq"))
+        for other, where in zip(("p_1", "p_2"), absent, strict=True):
+            assert f"It has no model from {where}, where prune has {other}." in said
+        assert said.count(f"Its cheapest model of this run has {cheapest:,} EBOPs; a smaller budget") == 1
+        assert ("meets no other method's" in said) == (cheapest == 25_000)
 
 
 def run(tmp_path, methods):
@@ -127,6 +178,7 @@ def test_tables(tables):
     (met,) = rows[rows.model.notna() & rows.other_model.notna()].itertuples()
     assert (met.ebops_from, met.ebops_to, met.model, met.other_model) == (9000, 20_000, "hgq_2", "int_4")
     assert met.difference == pytest.approx(0.05) and met.verdict == fronts.ABOVE
+    assert (met.val_accuracy, met.other_val_accuracy) == (0.7, 0.66)
 
 
 def test_figure_draws_a_step_at_each_point_of_a_front(tables, tmp_path):

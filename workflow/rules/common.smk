@@ -19,7 +19,7 @@ from nanotrigger.logs import end_of, killed
 from nanotrigger.plan import make_plan
 from nanotrigger.place import check_place, places
 from nanotrigger.report.unfinished import write_unfinished_report
-from nanotrigger.results.ablation import compared
+from nanotrigger.results import ablation, granularity
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.running import begin, note_locks
 from nanotrigger.tools.run import missing
@@ -87,11 +87,13 @@ FIGURES = discover("nanotrigger.plots")
 FLOW_PARAMS = {
     name: flow.params.model_dump(mode="json") for name, flow in PLAN.flows.items()
 }
+# comparisons that need more than one model of the right kind: what takes part in them
+COMPARED = {"ablation": ablation.compared, "granularity": granularity.compared}
 ROLES = {
     role
     for model in PLAN.models.values()
     for role in PLAN.stanzas[model.stanza].roles
-    if role != "ablation" or compared(PLAN)
+    if role not in COMPARED or COMPARED[role](PLAN)
 }
 
 

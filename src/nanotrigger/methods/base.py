@@ -18,6 +18,7 @@ the comparisons of the papers in which its models take part:
   among its keys;
 - `ptq` and `qat`, quantisation after training and while training, at the width of a key `bits`;
 - `sparsity`, accuracy against that key;
+- `granularity`, accuracy against EBOPs by that key: what has a width of its own, `parameter`, `channel` or `layer`;
 - `front`: its models are points of a front that it searches for, which is compared with every other method's at equal cost.
 
 `constructs`, what its QONNX files hold besides matrices, activations and quantisers, and not every flow can build:

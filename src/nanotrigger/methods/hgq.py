@@ -17,7 +17,7 @@ from nanotrigger.training import hgq_front
 
 exports = frozenset({"qonnx", "keras"})
 sweepable = frozenset({"ebops"})
-roles = frozenset({"front"})
+roles = frozenset({"front", "granularity"})
 
 NETWORK = "model/network.keras"
 EXACT = "model/network.npz"

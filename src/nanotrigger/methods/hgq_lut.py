@@ -20,6 +20,7 @@ from nanotrigger.training import hgq_front
 exports = frozenset({"qonnx"})
 constructs = frozenset({"tables"})
 sweepable = frozenset({"ebops"})
+roles = frozenset({"granularity"})
 
 NETWORK = "model/network.keras"
 EXACT = "model/network.npz"

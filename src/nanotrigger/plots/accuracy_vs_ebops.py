@@ -3,9 +3,10 @@
 Accuracy on the test split, with 95 % intervals, against effective bit operations (2405.00645). Steps: the front of each
 method, at every cost its most accurate model *on the validation split* of at most that cost; a step may lead down, where
 the test split does not confirm the choice. The text below says where the front of a method that searches for one lies below
-another's at equal cost, by paired differences on the same jets (tables/front_comparisons.csv). Open black diamonds:
-published figures of the same dataset and metric. Grey: published on the same dataset, but not comparable, for what the legend
-names (the authors' checkpoints state accuracies of a validation split). None is shown beside generated jets.
+another's at equal cost, by paired differences on the same jets, and why: the test split does not confirm the choice made on
+the validation split, or no model within that cost is as accurate there either (tables/front_comparisons.csv). Open black
+diamonds: published figures of the same dataset and metric. Grey: published on the same dataset, but not comparable, for what
+the legend names (the authors' checkpoints state accuracies of a validation split). None is shown beside generated jets.
 Intervals of more than 200 points would cover each other and are left out.
 """
 
@@ -30,7 +31,7 @@ def applies(available):
 def plot(plan, inputs):
     table, points = pd.read_csv(inputs.models), pd.read_csv(inputs.fronts)
     compared = pd.read_csv(inputs.front_comparisons)
-    text = textwrap.fill(statement(compared, method_name), 84)
+    text = textwrap.fill(statement(compared, points, method_name), 84)
     figure, ax = plt.subplots(figsize=(5.2, 4.2 + 0.16 * text.count("\n")))
     methods = list(table.method.unique())
     accuracy_points(ax, table, "ebops", methods)

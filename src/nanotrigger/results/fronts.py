@@ -1,4 +1,4 @@
-"""Accuracy at equal cost: the front of each method, and where the front of one that searches for it lies below another's.
+"""Accuracy at equal cost: the front of each method, and where and why that of one that searches for it lies below another's.
 
 A method's front at a cost is its most accurate model, on the validation split, of at most that cost; what it is worth is
 its accuracy on the test split, which had no part in choosing it. Costs are EBOPs, counted alike for all methods whose
@@ -28,8 +28,10 @@ ABOVE, BELOW, SAME, ONLY, NONE = "above", "below", "not told apart", "only this 
 
 POINT_COLUMNS = ["method", "model", "vectors", "seeds", "ebops", "val_accuracy", "accuracy", "accuracy_low",
                  "accuracy_high", "on_front"]  # fmt: skip
-COMPARED_COLUMNS = ["method", "other", "vectors", "ebops_from", "ebops_to", "model", "other_model", "seeds", "test_jets",
-                    "difference", "difference_low", "difference_high", "p_value", "p_holm", "verdict"]  # fmt: skip
+COMPARED_COLUMNS = [
+    "method", "other", "vectors", "ebops_from", "ebops_to", "model", "other_model", "val_accuracy", "other_val_accuracy",
+    "seeds", "test_jets", "difference", "difference_low", "difference_high", "p_value", "p_holm", "verdict",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,16 @@ def segments(first: Sequence[Point], second: Sequence[Point], low: float, high: 
 def compared(
     first: Sequence[Point], second: Sequence[Point], right: Callable[[str], np.ndarray]
 ) -> list[dict[str, Any]]:
-    """A row per segment of two fronts within RANGE; right(model): (seeds, jets) bool."""
+    """A row per segment of two fronts within RANGE; right(model): (seeds, jets) bool.
+
+    Beside the difference on the test split stand both accuracies on the validation split, by which the models were chosen.
+    """
+    chosen_by = {point.model: point.val_accuracy for point in (*first, *second)}
     rows = []
     for segment in segments(first, second, *RANGE):
         row = {"ebops_from": segment.low, "ebops_to": segment.high, "model": segment.first}
         row |= {"other_model": segment.second}
+        row |= {"val_accuracy": chosen_by.get(segment.first), "other_val_accuracy": chosen_by.get(segment.second)}
         if segment.first is None or segment.second is None:
             row["verdict"] = NONE if segment.first is None else ONLY
         else:
@@ -155,28 +162,44 @@ def _pairs(plan: Plan, fronts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(method, other) for method in fronts for other in fronts if method in searching and other != method]
 
 
-def statement(table: pd.DataFrame, name: Callable[[str], str] = str) -> str:
-    """What the table of compared fronts says, in words; empty where none were compared. name: of a method in figures."""
+def reason(row: Any) -> str:
+    """Why a front lies below in a row of the table: the test split does not confirm the choice, or there was no better one."""
+    accuracies = f"{row.val_accuracy:.4f} against {row.other_val_accuracy:.4f}"
+    if row.val_accuracy < row.other_val_accuracy:
+        return f"None of its models of this run within this cost is as accurate on the validation split ({accuracies})."
+    where = "ahead" if row.val_accuracy > row.other_val_accuracy else "level"
+    chosen = f"{row.model} was chosen on the validation split, where it was {where} ({accuracies})"
+    return f"{chosen}: the test split does not confirm the choice."
+
+
+def statement(table: pd.DataFrame, points: pd.DataFrame, name: Callable[[str], str] = str) -> str:
+    """What the table of compared fronts says, in words, with a reason for each cost at which one lies below or has no model.
+
+    points: the table of all models; name: of a method in figures. Empty where none were compared.
+    """
     texts = []
     for method, rows in table.groupby("method", sort=False):
         told = rows[rows.verdict.isin([ABOVE, BELOW, SAME])]
-        where = f"From {RANGE[0]:,.0f} to {RANGE[1]:,.0f} EBOPs the front of {name(method)}"
-        if not len(told):
-            texts.append(f"{where} meets no other method's.")
-            continue
         below = told[told.verdict == BELOW]
-        absent = rows[rows.verdict == NONE]
-        parts = [
-            f"below that of {name(r.other)} from {r.ebops_from:,.0f} to {r.ebops_to:,.0f} "
+        verdict = "lies below another one" if len(below) else "lies nowhere below another one beyond the 95 % interval"
+        count = f"{len(told)} comparisons, {(told.verdict == ABOVE).sum()} above, {len(below)} below"
+        count = f" ({count}, {(told.verdict == SAME).sum()} not told apart)"
+        where = f"From {RANGE[0]:,.0f} to {RANGE[1]:,.0f} EBOPs the front of {name(method)}"
+        texts.append(f"{where} {verdict}{count}." if len(told) else f"{where} meets no other method's.")
+        texts += [
+            f"It lies below that of {name(r.other)} from {r.ebops_from:,.0f} to {r.ebops_to:,.0f} "
             f"({r.model} against {r.other_model}: {100 * r.difference:+.1f} %, interval {100 * r.difference_low:+.1f} to "
-            f"{100 * r.difference_high:+.1f} %)"
+            f"{100 * r.difference_high:+.1f} %). {reason(r)}"
             for r in below.itertuples()
         ]
-        verdict = f"lies {'; '.join(parts)}" if parts else "lies nowhere below another one beyond the 95 % interval"
-        count = f"{len(told)} comparisons, {(told.verdict == ABOVE).sum()} above"
-        texts.append(f"{where} {verdict} ({count}, {(told.verdict == SAME).sum()} not told apart).")
-        texts += [
-            f"It has no model from {r.ebops_from:,.0f} to {r.ebops_to:,.0f}, where {name(r.other)} has {r.other_model}."
-            for r in absent.itertuples()
-        ]
+        for vectors, absent in rows[rows.verdict == NONE].groupby("vectors", sort=False):
+            texts += [
+                f"It has no model from {r.ebops_from:,.0f} to {r.ebops_to:,.0f}, where {name(r.other)} has {r.other_model}."
+                for r in absent.itertuples()
+            ]
+            own = points[(points.method == method) & (points.vectors == vectors)]
+            texts.append(
+                f"Its cheapest model of this run has {own.ebops.min():,.0f} EBOPs; a smaller budget, a value of its stanza's "
+                "key ebops, gives a cheaper one, as far down as its training goes."
+            )
     return " ".join(texts)
