@@ -58,6 +58,10 @@ onstart:
             ) from None
 
 
+onsuccess:
+    remove_empty(Path("logs", RUN.name, step) for step in GATHERED)
+
+
 onerror:
     with told_if_not_written(RESULTS):
         if table := write_unfinished(
@@ -69,3 +73,4 @@ onerror:
         print(
             f"Killed, or still running: the end of its log:\n{end_of(log, 15)}\n(log: {log})"
         )
+    remove_empty(Path("logs", RUN.name, step) for step in GATHERED)

@@ -18,12 +18,13 @@ SMALL = {
         "name": "small",
         "dataset": "few",
         "models": ["float", "hawq", "hgq", "hgq_lut", "linear"],
-        "flows": ["rtl", "hls4ml"],
+        "flows": ["rtl", "hls4ml", "xls"],
         "seeds": [3],
         "skip": [
             {"model": "float", "flow": "rtl", "reason": "its RTL is large"},
             {"model": "hawq*", "flow": "hls4ml", "reason": "one project is enough here"},
             {"model": "hgq_1*", "flow": "hls4ml", "reason": "one project is enough here"},
+            *({"model": name, "flow": "xls", "reason": "one model in three flows"} for name in ("float", "hawq*", "hgq*")),
         ],
     },
     "datasets": {"few": {"source": "pythia", "jets": 750, "jets_per_job": 150}},
@@ -69,7 +70,7 @@ def test_tables(finished):
     done = hardware[hardware.flow == "rtl"].dropna(subset=["lut"])
     assert set(done.model) == names - {"float"} and (done.lut > 0).all() and (done.latency_cycles > 0).all()
     emulated = hardware.dropna(subset=["vectors"])
-    assert len(emulated) == 6 and (emulated.mismatches == 0).all() and (emulated.vectors == 150).all()
+    assert len(emulated) == 7 and (emulated.mismatches == 0).all() and (emulated.vectors == 150).all()
     skipped = hardware[hardware.status.str.startswith("not run")]
     assert skipped.lut.isna().all() and skipped.vectors.isna().all(), "what was not run is empty, not zero"
     tables_of = hardware[hardware.model == "hgq_lut_4000"].set_index("flow")
@@ -153,8 +154,10 @@ def test_the_run_verifies_and_knows_its_origins(finished):
 
 
 def test_a_finished_model_takes_few_files(finished):
-    """Files and folders that are there for one model and seed alone: its training, its exports and designs in both flows and
-    what is written about them. Not counted: what its stanza has once for all its points and seeds, and Snakemake's notes."""
+    """All files and folders that are there for one model and seed alone, in three flows: its share of results/models, training,
+    hardware, logs, records and benchmarks. Not counted is what its stanza has once for all its points and seeds, nor
+    Snakemake's note of each output in .snakemake/metadata, of which a large run, in batches, has none for a model
+    (test_batched_run.py)."""
     found = []
     for place in ("results/small", "logs/small", "benchmarks/small"):
         for path in (finished.folder / place).rglob("*"):
@@ -164,7 +167,10 @@ def test_a_finished_model_takes_few_files(finished):
             )
             if re.search(r"(^|[/,])linear([/,.]|$)", name) and not of_stanza:
                 found.append(f"{place}/{name}")
-    assert sum(name.endswith("/record.json") for name in found) == 2, "in both flows"
+    assert sum(name.endswith("/record.json") for name in found) == 3, "in all flows"
+    logs = [name for name in found if name.startswith("logs/") and name.endswith(".log")]
+    assert sum("/read_report/" in name for name in logs) == 3 and sum("/check_export/" in name for name in logs) == 1
+    assert len(logs) == 4, "those of the steps before are in these"
     assert 40 < len(found) < 60, "\n".join(found)
     assert not list((finished.folder / "results/small").rglob("project*/")), "projects are packed"
 

@@ -215,6 +215,15 @@ def test_a_job_that_takes_more_memory_than_it_asked_for_gets_more(study):
     assert (study.folder / "results/study/hungry.txt").read_text() == "fed\n"
 
 
+def test_the_logs_of_a_design_are_gathered_in_a_group_as_well(study):
+    """Snakemake makes an empty log for each job of a group that has none when the group has ended."""
+    logs = study.folder / "logs/study"
+    assert [path for path in logs.rglob("*.log") if not path.stat().st_size] == []
+    found = {path.parent.name for path in logs.rglob("linear,3*.log")}
+    assert found == {"check_export", "read_report"}
+    assert (logs / "read_report/linear,3,rtl.log").read_text().count("\nended well after ") == 5
+
+
 def test_nothing_else_failed(study):
     failed = {job.number for job in study.jobs if job.state != "COMPLETED"}
     assert failed == {*study.killed.values(), study.attempts("rule_hungry")[0].number}

@@ -12,7 +12,7 @@ from conftest import BASE_RUN
 from nanotrigger import progress
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.job import job
-from nanotrigger.logs import end_of, killed, last_error
+from nanotrigger.logs import end_of, gather, heading, killed, last_error, remove_empty, separate
 from nanotrigger.tools.run import run_tool
 
 
@@ -125,13 +125,14 @@ def test_jobs_that_were_killed_are_known_by_their_logs(tmp_path):
         "said": "nanotrigger: no\n",
         "bad": "Traceback (most recent call last)\n",
     }
-    for name, text in {**logs, "killed": "epoch 1\r50%|##| epoch 2\n", "empty": ""}.items():
+    others = {"killed": "epoch 1\r50%|##| epoch 2\n", "begun": heading("train").decode(), "snakemakes_own": ""}
+    for name, text in {**logs, **others}.items():
         (tmp_path / f"{name}.log").write_text(text)
     (tmp_path / "older.log").write_text("epoch 1")
     os.utime(tmp_path / "older.log", (1, 1))
-    assert [path.stem for path in killed(tmp_path, 1000)] == ["empty", "killed"]
+    assert [path.stem for path in killed(tmp_path, 1000)] == ["begun", "killed"]
     assert end_of(tmp_path / "killed.log", 5) == "    50%|##| epoch 2", "of a bar the last state"
-    assert end_of(tmp_path / "empty.log", 5) == "    (empty)"
+    assert end_of(tmp_path / "begun.log", 5) == "    (empty)"
     assert last_error(tmp_path / "said.log") == "no"
 
 
@@ -139,3 +140,78 @@ def test_a_long_message_is_shown_whole(tmp_path):
     message = "nanotrigger: config: 30 things:\n" + "\n".join(f"thing {i}" for i in range(30))
     (tmp_path / "a.log").write_text("noise\n" * 50 + message + "\n")
     assert end_of(tmp_path / "a.log", 5).splitlines() == [f"    {line}" for line in message.splitlines()]
+
+
+def written(folder, **texts):
+    """Logs of rules, begun as jobs do."""
+    paths = {rule: folder / rule / "m,0.log" for rule in texts}
+    for rule, path in paths.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(heading(rule) + texts[rule].encode())
+    return paths
+
+
+def test_logs_that_one_gathered_come_apart_again_but_those_that_are_newer(tmp_path):
+    paths = written(
+        tmp_path, emulate="fast\nended well after 1 s\n", synthesize="50%\r100%, no end", read_report="read\n"
+    )
+    before, own = {rule: paths[rule] for rule in ("emulate", "synthesize")}, paths["read_report"]
+    whole = {rule: path.read_bytes() for rule, path in paths.items()}
+    gather(own, before)
+    assert own.read_bytes() == whole["emulate"] + whole["synthesize"] + b"\n" + whole["read_report"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [own]
+    assert last_error(own) == "read" and end_of(own, 15) == "    read", "its own alone"
+
+    paths |= written(tmp_path, emulate="again\n")
+    separate(own, before)
+    assert paths["emulate"].read_bytes() == heading("emulate") + b"again\n"
+    assert paths["synthesize"].read_bytes() == whole["synthesize"] + b"\n"
+    own.write_bytes(heading("read_report") + b"anew\n")
+    gather(own, before)
+    newer = [heading("emulate"), b"again\n", whole["synthesize"], b"\n", heading("read_report"), b"anew\n"]
+    assert own.read_bytes() == b"".join(newer)
+
+
+def test_empty_logs_replace_nothing_and_are_removed(tmp_path):
+    """As Snakemake leaves them for the jobs of a group, when the last of them has gathered their logs."""
+    paths = written(tmp_path, emulate="fast\n", read_report="read\n")
+    before, own = {"emulate": paths["emulate"]}, paths["read_report"]
+    gather(own, before)
+    paths["emulate"].touch()
+    gathered = own.read_bytes()
+    separate(own, before)
+    assert paths["emulate"].read_bytes() == heading("emulate") + b"fast\n"
+    paths["emulate"].write_bytes(b"")
+    gather(own, before)
+    assert own.read_bytes() == gathered and not paths["emulate"].exists()
+    paths["emulate"].touch()
+    remove_empty([tmp_path / "emulate", tmp_path / "read_report", tmp_path / "absent"])
+    assert own.exists() and not paths["emulate"].exists()
+
+
+def test_a_log_without_a_heading_gets_one(tmp_path):
+    """As an earlier version left it."""
+    paths = written(tmp_path, emulate="", read_report="read\n")
+    paths["emulate"].write_text("fast\n")
+    gather(paths["read_report"], {"emulate": paths["emulate"]})
+    separate(paths["read_report"], {"emulate": paths["emulate"]})
+    assert paths["emulate"].read_bytes() == heading("emulate") + b"fast\n"
+
+
+def test_a_gathered_log_holds_no_secret(tmp_path, monkeypatch):
+    paths = written(tmp_path, emulate="key is planted-key-9\n", read_report="read\n")
+    monkeypatch.setenv("SOME_API_KEY", "planted-key-9")
+    gather(paths["read_report"], {"emulate": paths["emulate"]})
+    assert "key is ***\n" in paths["read_report"].read_text()
+
+
+def test_logs_stay_apart_where_they_cannot_be_gathered(tmp_path, monkeypatch):
+    def full(path):
+        raise OSError("no space left")
+
+    paths = written(tmp_path, emulate="fast\n", read_report="read\n")
+    whole = {path: path.read_bytes() for path in paths.values()}
+    monkeypatch.setattr("nanotrigger.logs.redact_file", full)
+    with pytest.raises(OSError, match="no space left"):
+        gather(paths["read_report"], {"emulate": paths["emulate"]})
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == whole

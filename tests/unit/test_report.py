@@ -448,6 +448,7 @@ def test_the_report_of_a_failed_run_names_what_failed(failed):
         (logs / f"{name}.log").write_text(content)
     (logs / "old.log").write_text("nanotrigger: of yesterday\n")
     os.utime(logs / "old.log", (10, 10))
+    (logs / "train/gathered.log").write_text("nanotrigger: a try of before\nended well after 3 s\n")
     assert [f.log for f in failures(logs, 100)] == ["synthesize/a"]
     path = write_unfinished_report(plan, results, logs, 100, reported, report_run.FIGURES)
     assert path == results / "report_unfinished.html"

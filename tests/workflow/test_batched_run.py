@@ -1,5 +1,6 @@
 """Exports and designs of a large run in batches: the results of jobs of their own, and no more work than those."""
 
+import base64
 import json
 import re
 import shutil
@@ -9,7 +10,7 @@ from conftest import ROOT, Checkout, merged
 from test_export import network
 
 from nanotrigger.qonnx.export import write_qonnx
-from nanotrigger.results.job_records import find_record
+from nanotrigger.results.job_records import OF_DESIGN, OF_MODEL, find_record
 
 MODELS = ("a", "b", "c")
 CONFIG = {
@@ -82,6 +83,42 @@ def test_each_member_has_a_record_as_if_it_were_a_job(finished):
         _, record = find_record(results, job)
         assert record["id"] == job and record["script"] == f"workflow/scripts/{job.split('/')[0]}.py"
     assert record["read"]["results/echo/hardware/a/seed0/echo/synthesis.tar.gz"]
+
+
+def logs_of(made):
+    return {
+        str(path.relative_to(made.folder / "logs/echo")): path for path in (made.folder / "logs/echo").rglob("*.log")
+    }
+
+
+def begun_in(log):
+    """The jobs whose logs are in a file, in order."""
+    return re.findall(r"^##### job (\w+) #####$", log.read_text(), re.M)
+
+
+def test_a_member_leaves_two_logs_and_nothing_among_snakemakes_notes(settled):
+    """Those of a model's exports and of a design's steps are gathered in those of the last; also when this runs again alone."""
+    found = logs_of(settled)
+    own = {name for name in found if "," in name}
+    assert own == {f"check_export/{m},0.log" for m in MODELS} | {f"read_report/{m},0,echo.log" for m in MODELS}
+    log = found["read_report/a,0,echo.log"]
+    assert begun_in(log) == list(OF_DESIGN) and begun_in(found["check_export/a,0.log"]) == list(OF_MODEL)
+    before = log.read_text()
+    (settled.folder / "results/echo/hardware/a/seed0/echo/record.json").unlink()
+    for path in (settled.folder / "results/echo/provenance/batches").rglob("record.json.list"):
+        path.unlink()
+    assert run(settled, CONFIG, "hardware")[0] == []
+    first, again = (text.rpartition("##### job read_report")[0] for text in (before, log.read_text()))
+    assert again == first and begun_in(log) == list(OF_DESIGN) and set(logs_of(settled)) == set(found)
+
+    place = settled.folder / ".snakemake/metadata"
+    # a long name is cut into folders, whose names begin with an @
+    names = [
+        "".join(part.removeprefix("@") for part in p.relative_to(place).parts) for p in place.rglob("*") if p.is_file()
+    ]
+    noted = [base64.b64decode(name).decode() for name in names]
+    assert any("/provenance/batches/" in path for path in noted)
+    assert not [path for path in noted if re.match(r"results/echo/(models|hardware)/", path)]
 
 
 def test_results_are_those_of_jobs_of_their_own_which_a_batch_finds_done(settled, tmp_path):

@@ -170,6 +170,8 @@ def test_as_a_module_it_runs_in_batches(tmp_path):
     assert {path.name for path in (results / "provenance/jobs/nanotrigger_read_report").iterdir()} == {
         "a,0,echo.json", "b,0,echo.json"
     }  # fmt: skip
+    logs = [path.parent for path in (tmp_path / "jets/logs/small").rglob("[ab],0*.log")]
+    assert sorted(path.name for path in logs) == ["check_export"] * 2 + ["read_report"] * 2, "which hold the others"
     assert not (tmp_path / "results").exists() and not (tmp_path / "logs").exists()
 
 

@@ -182,8 +182,8 @@ def test_what_was_said_is_still_there_without_them(runs, tmp_path):
     unpack(checkout.folder / "results/named/hardware/file/seed0/leaky/synthesis.tar.gz", tmp_path)
     log = (tmp_path / "tool.log").read_text()
     assert "checked out from ***" in log and "ZENODO_TOKEN=***" in log and f"HOME={os.environ['HOME']}" in log
-    emulated = (checkout.folder / "logs/named/emulate/file,0,leaky.log").read_text()
-    assert "fetching https://***@example.org/a?access_token=***" in emulated
+    said = (checkout.folder / "logs/named/read_report/file,0,leaky.log").read_text()
+    assert "fetching https://***@example.org/a?access_token=***" in said and "'ZENODO_TOKEN': '***'" in said
     assert "synthesize file 0 leaky failed; the end of its log:" in failed and "no licence at ***" in failed
 
 

@@ -27,6 +27,8 @@ from nanotrigger.results.job_records import (
     find_record,
     fingerprint,
     fingerprints,
+    gathered_by,
+    logs_gathered_by,
     read_records,
 )
 from nanotrigger.results.provenance import Makers, altered_files, expected_files
@@ -289,6 +291,17 @@ def test_the_last_job_of_a_design_gathers_the_records_of_those_before(tmp_path, 
     ((line, remove),) = damaged_inputs(reader, results)
     assert line.startswith(f"{remove}: has 3 of the 10 bytes with which it was made (synthesize/m_0.1/0/rtl, ")
     assert remove == str(folder / "synthesize.json"), "the other file is what its newer record says"
+
+
+def test_the_last_job_of_a_models_exports_gathers_as_well():
+    assert gathered_by("check_export/m/0") == ("export/m/0",) and gathered_by("export/m/0") == ()
+    assert gathered_by("jets_check_export/m/0") == ("jets_export/m/0",), "as a module of another workflow"
+    log = Path("jets/logs/r/check_export/m,0.log")
+    assert logs_gathered_by("jets_check_export", log) == {"jets_export": Path("jets/logs/r/export/m,0.log")}
+    found = logs_gathered_by("read_report", Path("logs/r/read_report/m,0,rtl.log"))
+    assert found == {rule: Path(f"logs/r/{rule}/m,0,rtl.log") for rule in OF_DESIGN[:-1]}
+    assert logs_gathered_by("train", Path("logs/r/train/check_export/0.log")) == {}, "a stanza may have that name"
+    assert logs_gathered_by("my_check_export", Path("logs/r/mine.log")) == {}
 
 
 def test_a_damaged_file_of_gathered_records_is_replaced_only_where_nothing_is_lost(tmp_path, monkeypatch):

@@ -15,11 +15,12 @@ from nanotrigger.errors import NanotriggerError
 from nanotrigger.failures import storage_message, told_if_not_written
 from nanotrigger.flows.base import LICENCES
 from nanotrigger.modules import discover
-from nanotrigger.logs import end_of, killed
+from nanotrigger.logs import end_of, killed, remove_empty
 from nanotrigger.plan import make_plan
 from nanotrigger.place import check_place, places
 from nanotrigger.report.unfinished import write_unfinished_report
 from nanotrigger.results import ablation, granularity
+from nanotrigger.results.job_records import GATHERED
 from nanotrigger.results.unfinished import write_unfinished
 from nanotrigger.running import begin, note_locks
 from nanotrigger.tools.run import missing

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from nanotrigger.logs import MARK, TRACEBACK, last_error
+from nanotrigger.logs import MARK, TRACEBACK, ended_well, last_error
 from nanotrigger.plan import Model, Plan
 from nanotrigger.redaction import redacted_data
 from nanotrigger.report.source import Failure, Source
@@ -18,7 +18,8 @@ def failures(logs: Path, since: float) -> tuple[Failure, ...]:
     """Jobs whose log, written after `since` (seconds since the epoch), ends with an error."""
     found = []
     for log in sorted(logs.rglob("*.log")):
-        if log.stat().st_mtime >= since and any(m in log.read_text(errors="replace") for m in (MARK, TRACEBACK)):
+        text = log.read_text(errors="replace") if log.stat().st_mtime >= since else ""
+        if any(mark in text for mark in (MARK, TRACEBACK)) and not ended_well(text):
             found.append(Failure(log.relative_to(logs).with_suffix("").as_posix(), last_error(log)))
     return tuple(found)
 

@@ -1,9 +1,9 @@
 """A record of each job of the DAG, written when it ends: what it read, what it ran with, and the hashes of what it wrote.
 
 Records lie in `provenance/jobs/<rule>/<wildcards>.json` below the results of a run. They are no outputs of the DAG and no
-inputs: a commit changes them only where a job runs again. The last job of a design gathers those of the jobs before it in
-its own file: a large study would else have as many files of records as of results. One that has a file of its own again ran
-again since, and counts.
+inputs: a commit changes them only where a job runs again. The last job of a model's exports and of a design gathers those of
+the jobs before it in its own file, and their logs in its own: a large study would else have more of these files than results.
+One that has a file of its own again ran again since, and counts.
 """
 
 import glob
@@ -35,7 +35,9 @@ SHARED = "download_jets"
 
 OF_MODEL = ("export", "check_export")
 OF_DESIGN = ("create_project", "emulate", "synthesize", "simulate_netlist", "read_report")
-"""Rules of a model and of a design, which large runs do in batches. The last of a design gathers the records of the others."""
+"""Rules of a model and of a design, which large runs do in batches. The last of each gathers what the others leave beside their
+results: records and logs."""
+GATHERED = (*OF_MODEL[:-1], *OF_DESIGN[:-1])
 
 
 def files_below(path: Path) -> list[Path]:
@@ -158,13 +160,22 @@ def record_digest(record: Mapping[str, Any]) -> str:
 
 
 def gathered_by(job: str) -> tuple[str, ...]:
-    """Ids of the jobs whose records are taken into that of a job: those before it, of a design's last one."""
+    """Ids of the jobs whose records are taken into that of a job: those before it, of a model's or a design's last one."""
     rule, slash, wildcards = job.partition("/")
-    last = OF_DESIGN[-1]
-    if not rule.endswith(last):
-        return ()
-    # as a module of another workflow all rules have a prefix
-    return tuple(f"{rule.removesuffix(last)}{step}{slash}{wildcards}" for step in OF_DESIGN[:-1])
+    for *before, last in (OF_MODEL, OF_DESIGN):
+        if rule.endswith(last):
+            # as a module of another workflow all rules have a prefix
+            return tuple(f"{rule.removesuffix(last)}{step}{slash}{wildcards}" for step in before)
+    return ()
+
+
+def logs_gathered_by(rule: str, log: Path) -> dict[str, Path]:
+    """Logs that are taken into that of a rule's job, by their rules: the same jobs as those of `gathered_by`."""
+    prefix = rule.removesuffix(log.parent.name)
+    if prefix == rule:  # a rule of somebody's own, which only has such a name
+        return {}
+    folder = log.parent.parent
+    return {other: folder / other.removeprefix(prefix) / log.name for other in gathered_by(rule)}
 
 
 class JobRecord:
