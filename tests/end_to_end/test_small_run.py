@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from conftest import ROOT, Checkout
@@ -17,11 +19,12 @@ SMALL = {
     "run": {
         "name": "small",
         "dataset": "few",
-        "models": ["float", "hawq", "hgq", "hgq_lut", "linear"],
+        "models": ["float", "hawq", "autoq", "hgq", "hgq_lut", "linear"],
         "flows": ["rtl", "hls4ml", "xls"],
         "seeds": [3],
         "skip": [
             {"model": "float", "flow": "rtl", "reason": "its RTL is large"},
+            {"model": "autoq", "flow": "*", "reason": "what its search found is looked at, not its hardware"},
             {"model": "hawq*", "flow": "hls4ml", "reason": "one project is enough here"},
             {"model": "hgq_1*", "flow": "hls4ml", "reason": "one project is enough here"},
             *({"model": name, "flow": "xls", "reason": "one model in three flows"} for name in ("float", "hawq*", "hgq*")),
@@ -33,6 +36,10 @@ SMALL = {
         "hawq": {
             "epochs": 10, "batch_size": 64, "hidden": [8, 6], "teacher_epochs": 20, "probes": 4,
             "sweep": {"bops_budget": [20000]},
+        },
+        "autoq": {
+            "method": "autoq", "epochs": 20, "batch_size": 64, "hidden": [6], "candidates": 6, "generation": 3, "startup": 3,
+            "trial_epochs": 2, "kernels": [3, 4, 5], "biases": [6, 7], "activations": [8], "input_bits": 10,
         },
         "hgq": {"epochs": 40, "batch_size": 64, "hidden": [8, 6], "warmup": 1, "restarts": 1, "sweep": {"ebops": [1000000]}},
         "hgq_lut": {
@@ -63,12 +70,12 @@ def planned(checkout, overlay, *arguments):
 def test_tables(finished):
     tables = finished.folder / "results/small/tables"
     models, hardware = pd.read_csv(tables / "models.csv"), pd.read_csv(tables / "hardware.csv")
-    names = {"float", "hawq_20000", "hgq_1000000", "hgq_lut_4000", "linear"}
-    assert set(models.model) == names and len(models) == 5
+    names = {"float", "hawq_20000", "autoq", "hgq_1000000", "hgq_lut_4000", "linear"}
+    assert set(models.model) == names and len(models) == 6
     assert (models.qonnx_mismatches == 0).all() and (models.qonnx_vectors == 150).all()
     assert ((models.accuracy_low < models.accuracy) & (models.accuracy < models.accuracy_high)).all()
     done = hardware[hardware.flow == "rtl"].dropna(subset=["lut"])
-    assert set(done.model) == names - {"float"} and (done.lut > 0).all() and (done.latency_cycles > 0).all()
+    assert set(done.model) == names - {"float", "autoq"} and (done.lut > 0).all() and (done.latency_cycles > 0).all()
     emulated = hardware.dropna(subset=["vectors"])
     assert len(emulated) == 7 and (emulated.mismatches == 0).all() and (emulated.vectors == 150).all()
     skipped = hardware[hardware.status.str.startswith("not run")]
@@ -82,7 +89,7 @@ def test_tables(finished):
     accuracies, comparisons = pd.read_csv(tables / "accuracies.csv"), pd.read_csv(tables / "comparisons.csv")
     own = models.set_index("model").accuracy
     assert (accuracies.set_index("model").accuracy == own).all() and (accuracies.seeds == 1).all()
-    assert len(comparisons) == 10 and (comparisons.test_jets == 150).all() and (comparisons.p_holm <= 1).all()
+    assert len(comparisons) == 15 and (comparisons.test_jets == 150).all() and (comparisons.p_holm <= 1).all()
     assert ((comparisons.model.map(own) - comparisons.other.map(own)) - comparisons.difference).abs().max() < 1e-9
     best = models.model[models.val_accuracy.idxmax()]
     assert set(comparisons[comparisons.other_is_reference].other) == {best}
@@ -116,13 +123,94 @@ def test_the_papers_tables_and_the_list_of_their_figures(finished):
 def test_figures_and_their_numbers(finished):
     figures = finished.folder / "results/small/figures"
     stems = {path.stem for path in figures.glob("*.png")}
-    assert len(stems) >= 6 and "paired_accuracy" in stems
+    assert len(stems) >= 6
+    assert {"paired_accuracy", "search_history", "energy_per_layer", "quantiser_map"} <= stems
     for path in figures.glob("*.pdf"):
         size = re.search(rb"smallest text ([\d.]+) pt at a width of 3.4 in", path.read_bytes())
         assert size and float(size[1]) >= 6, f"{path.name}: too small to read as wide as a column"
     for stem in stems:
         assert (figures / f"{stem}.png").stat().st_size > 5000 and (figures / f"{stem}.pdf").stat().st_size > 2000
         assert len(pd.read_csv(figures / f"{stem}.csv"))
+
+
+def chosen_by_search(results):
+    """What search.json says, and the row of the candidate with the highest score."""
+    search = read_json(results / "training/autoq/search.json")
+    return search, max(search["candidates"], key=lambda row: row["score"])
+
+
+def test_a_search_is_part_of_the_run(finished):
+    """Its storage holds the candidates that search.json lists, both are the run's, and the best of them became a model."""
+    from nanotrigger.training.search import read_study
+
+    results = finished.folder / "results/small"
+    search, best = chosen_by_search(results)
+    files = read_json(results / "provenance.json")["files"]
+    for name in ("study.log", "search.json"):
+        entry = files[f"results/small/training/autoq/{name}"]
+        assert entry["job"] == f"prepare/autoq/{name}" and entry["part_of_run"]
+    trials = read_study(results / "training/autoq/study.log").trials
+    assert [trial.value for trial in trials] == [row["score"] for row in search["candidates"]] and len(trials) == 6
+    assert search["chosen"] == best["candidate"]
+    row = pd.read_csv(results / "tables/models.csv").set_index("model").loc["autoq"]
+    assert row.qonnx_mismatches == 0 and row.qonnx_vectors == 150 and row.parameters == 16 * 6 + 6 + 6 * 5 + 5
+
+
+def test_the_history_of_a_search(finished):
+    """The points of the figure are the candidates of search.json; the best so far and the front follow from them."""
+    results = finished.folder / "results/small"
+    search, best = chosen_by_search(results)
+    rows, table = search["candidates"], pd.read_csv(results / "figures/search_history.csv")
+    assert (table.stanza == "autoq").all() and table.finished.all() and (table.epochs == 2).all()
+    for column in ("candidate", "score", "accuracy", "energy", "bits"):
+        assert table[column].tolist() == pytest.approx([row[column] for row in rows], rel=1e-12), column
+    assert (table.cost == table.energy).all() and table.candidate[table.chosen].tolist() == [best["candidate"]]
+    assert table.best.tolist() == pytest.approx(np.maximum.accumulate([row["score"] for row in rows]))
+    points = [(-row["energy"], row["accuracy"]) for row in rows]
+    beaten = [any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in points) for p in points]
+    assert table.front.tolist() == [not b for b in beaten]
+
+
+def test_quantisers_and_energy_of_what_a_search_found(finished):
+    """Both figures' numbers of the chosen network: its formats are those of search.json, and what is counted is counted
+    again in its QONNX file, with the energies of ISSCC 2014 written out."""
+    results = finished.folder / "results/small"
+    _, best = chosen_by_search(results)
+    drawn = pd.read_csv(results / "figures/quantiser_map.csv", dtype=str)
+    found = [
+        [str(i), place, str(layer[place])]
+        for i, layer in enumerate(best["layers"], 1)
+        for place in ("kernel", "bias", "activation")
+        if layer[place] is not None
+    ]
+    assert (
+        drawn[drawn.model == "autoq"][["layer", "place", "quantiser"]].to_numpy().tolist() == found and len(found) == 5
+    )
+
+    tensors = onnx.load(results / "models/autoq/seed3/model.onnx").graph.initializer
+    value = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in tensors}
+    assert [value[f"dense{i}_input_bits"] for i in (0, 1)] == [10, best["layers"][0]["activation"]]
+
+    def memory(bits):
+        return 0.3125 * bits * (bits / 2**18) ** 0.5
+
+    energies = pd.read_csv(results / "figures/energy_per_layer.csv")
+    energies = energies[energies.model == "autoq"].set_index("layer")
+    assert list(energies.index) == [1, 2] and (energies.seed == 3).all()
+    square = (3.1 / 32 - 0.2 / 8) / 24  # of the parabola through zero, 8 bits (0.2 pJ) and 32 bits (3.1 pJ)
+    for i, layer in enumerate(best["layers"]):
+        weights, biases = (np.count_nonzero(value[f"dense{i}_{name}_float"]) for name in ("weight", "bias"))
+        inputs, row = float(value[f"dense{i}_input_bits"]), energies.loc[i + 1]
+        width = (inputs * layer["kernel"]) ** 0.5
+        assert row["multiply"] == pytest.approx(weights * (square * width**2 + (0.025 - 8 * square) * width))
+        assert row.parameters == pytest.approx(memory(weights * layer["kernel"]) + memory(biases * layer["bias"]))
+        assert row.inputs == pytest.approx(memory(inputs * len(value[f"dense{i}_weight_float"])))
+        assert row["add"] > 0
+    assert energies.outputs.tolist() == pytest.approx([energies.inputs[2], 0])
+    parts = energies[["multiply", "add", "parameters", "inputs", "outputs"]].sum(axis=1)
+    assert energies.energy_pj.tolist() == pytest.approx(parts.tolist())
+    models = pd.read_csv(results / "tables/models.csv").set_index("model")
+    assert models.energy_pj["autoq"] == pytest.approx(energies.energy_pj.sum())
 
 
 def test_jets_are_described(finished):
@@ -231,8 +319,6 @@ def test_another_budget_does_not_train_the_teacher_again(finished):
 
 def test_a_mismatch_fails_the_run(finished):
     """Change one number of one exported model: the run stops and names the model and the row."""
-    import numpy as np
-
     path = finished.folder / "results/small/models/linear/seed3/predictions.npy"
     before = path.read_bytes()
     altered = np.load(path, allow_pickle=False)
