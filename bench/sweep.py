@@ -1,11 +1,10 @@
-"""The scan of all 625 choices of layer widths, as jobs of the DAG, on the run's jets.
+"""The scan of all 625 choices of layer widths, as jobs of the DAG, on the quickstart's jets.
 
 `snakemake --cores all` on config/hawq.yaml's `widths` over config/quickstart.yaml: 50 epochs for each of 625 models in ten
-chunks, each of which is then exported and compared with its QONNX files on all test jets, up to tables/sweeps.csv; the dataset
-is there already. CPU time is that of Snakemake and all its jobs, memory the largest resident set of one process.
+chunks, each of which is then exported and compared with its QONNX files on all test jets, up to tables/sweeps.csv. The dataset
+is made before the clock starts. CPU time is that of Snakemake and all its jobs, memory the largest resident set of one process.
 """
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,19 +23,14 @@ CONFIG = {"run": {"name": "sweep", "dataset": "quickstart", "models": ["widths"]
 
 
 def measure(options: Options) -> Iterator[Measurement]:
-    data = options.results / "data"
-    if not (data / "quickstart.h5").exists():
-        raise ToolError(
-            f"{data}/quickstart.h5: is not there. Run 'make quickstart' first, or name another run by --results."
-        )
     with tempfile.TemporaryDirectory(prefix="nanotrigger_sweep_") as place:
         folder = Path(place)
         checkout(folder)
         (folder / "sweep.yaml").write_text(yaml.safe_dump(CONFIG))
-        shutil.copytree(data, folder / "results/sweep/data")
-        files = ("config/quickstart.yaml", "config/hawq.yaml", "sweep.yaml")
+        config = ("--configfile", "config/quickstart.yaml", "config/hawq.yaml", "sweep.yaml")
         target = "results/sweep/tables/sweeps.csv"
-        cost = snakemake(folder, "--cores", "all", target, "--configfile", *files)
+        snakemake(folder, "--cores", "all", "results/sweep/data/quickstart.h5", *config)
+        cost = snakemake(folder, "--cores", "all", target, *config)
         found = pd.read_csv(folder / target)
     if len(found) != POINTS or found.qonnx_mismatches.any():
         raise ToolError(f"{len(found)} of {POINTS} points, {(found.qonnx_mismatches > 0).sum()} of them inexact")
