@@ -4,16 +4,22 @@ import csv
 import dataclasses
 import itertools
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from conftest import merged, read_yaml
+from safetensors import safe_open
 
 from nanotrigger.config import ModelStanza, load_config
+from nanotrigger.data.dataset import write_dataset
 from nanotrigger.errors import ConfigError, NanotriggerError
 from nanotrigger.methods.base import CONTRACT, Job, load_method
 from nanotrigger.modules import discover
@@ -55,11 +61,11 @@ def params_of(method: str, folder: Path, **changed):
     return load_method(method).Params(**{**keys, **point, **quick})
 
 
-def train(method: str, data, folder: Path, seeds=(0, 1), **changed) -> list[Job]:
+def train(method: str, data, folder: Path, seeds=(0, 1), scratch: Path | None = None, **changed) -> list[Job]:
     module, params = load_method(method), params_of(method, folder, **changed)
     steps = [step for step in getattr(module, "steps", ()) if step.needed(params)]
     made = {step.output: folder / step.output for step in steps}
-    jobs = [Job(method, params, seed, folder / f"seed{seed}", made) for seed in seeds]
+    jobs = [Job(method, params, seed, folder / f"seed{seed}", made, scratch) for seed in seeds]
     for step in steps:
         step.run(data if step.data else None, jobs, {n: folder / n for n in step.needs}, folder / step.output)
     module.train(data, jobs)
@@ -228,3 +234,87 @@ def test_a_training_that_diverges_after_its_steps_leaves_what_they_made_alone(me
         assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == before
     else:
         assert (tmp_path / "trained/history.csv").is_file(), "it trains nothing after its steps, so nothing can diverge"
+
+
+FAR = {"ebops": 2000, "beta": (1e-5, 1e-2)}
+"""With it a walk takes its 60 epochs, too."""
+
+KILLED = """
+import sys
+from pathlib import Path
+from nanotrigger.data.dataset import read_dataset
+from nanotrigger.training import snapshot
+from test_methods import FAR, train
+snapshot.INTERVAL_S = 0.0
+data, folder = map(Path, sys.argv[2:])
+train(sys.argv[1], read_dataset(data), folder, scratch=folder / "checkpoints", epochs=60, patience=60, batch_norm=True, **FAR)
+"""
+
+
+def start(method: str, data: Path, folder: Path) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", KILLED, method, str(data), str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def epochs_kept(folder: Path) -> int:
+    """Epochs in the checkpoint that is furthest, 0 without any."""
+    epochs = [0]
+    for path in folder.glob("*.safetensors"):
+        # a training that ends takes its checkpoint with it
+        with suppress(FileNotFoundError), safe_open(path, "np") as file:
+            epochs.append(int(file.metadata()["epoch"]))
+    return max(epochs)
+
+
+# pruning, whose checkpoints hold most, in every run of the tests; all others are slow together
+@pytest.mark.parametrize("method", [pytest.param(m, marks=() if m == "prune" else pytest.mark.slow) for m in METHODS])
+def test_a_killed_training_goes_on_to_the_same_model(method, toy, tmp_path):
+    """kill -9 in the middle: files identical to those of a training that was left alone."""
+    if "epochs" not in fields_of(method):
+        pytest.skip("this method trains nothing")
+    data, one, other = tmp_path / "toy.h5", tmp_path / "undisturbed", tmp_path / "killed"
+    write_dataset(data, {split: getattr(toy, split) for split in ("train", "val", "test")}, {"source": "toy"})
+    undisturbed = start(method, data, one)
+    assert undisturbed.communicate(timeout=600)[0] is not None and undisturbed.returncode == 0
+    killed = start(method, data, other)
+    while epochs_kept(other / "checkpoints") < 2:
+        assert killed.poll() is None, killed.stdout.read()
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert epochs_kept(other / "checkpoints") < 60 and not list(other.rglob("history.csv"))
+    resumed = start(method, data, other)
+    output = resumed.communicate(timeout=600)[0]
+    assert resumed.returncode == 0, output
+    assert "the training goes on after epoch" in output
+    assert not (other / "checkpoints").exists()
+    names = sorted(p.relative_to(one) for p in one.rglob("*") if p.is_file())
+    assert names == sorted(p.relative_to(other) for p in other.rglob("*") if p.is_file())
+    for name in names:
+        if name.suffix != ".log":  # a search's storage has the time of each candidate
+            assert (other / name).read_bytes() == (one / name).read_bytes(), name
+
+
+def test_two_trainings_do_not_share_a_checkpoint(toy, tmp_path):
+    """The second ends at once and names the first; the first is not disturbed, and frees the file even when killed."""
+    from nanotrigger.training.checkpoint import Checkpoint
+
+    data = tmp_path / "toy.h5"
+    write_dataset(data, {split: getattr(toy, split) for split in ("train", "val", "test")}, {"source": "toy"})
+    first = start("prune", data, tmp_path / "models")
+    file = tmp_path / "models/checkpoints/prune_seed_0.safetensors"
+    while not file.is_file():
+        assert first.poll() is None, first.stdout.read()
+        time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)
+    second = start("prune", data, tmp_path / "models")
+    output = second.communicate(timeout=120)[0]
+    assert second.returncode != 0
+    assert f"{file}: process {first.pid} on " in output and "trains the same models here now" in output
+    assert file.is_file() and not list(tmp_path.rglob("history.csv"))
+    first.kill()
+    first.wait(60)
+    with Checkpoint(file).held():
+        pass

@@ -1,18 +1,11 @@
 """The batched engine against torch's own modules, against each model alone, and against numpy."""
 
 import itertools
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from nanotrigger.data.dataset import write_dataset
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.methods import prune as prune_method
 from nanotrigger.methods import ptq, uniform
@@ -309,57 +302,6 @@ def test_a_diverging_model_is_named_and_nothing_is_left(toy, tmp_path):
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from nanotrigger.data.dataset import read_dataset
-from nanotrigger.methods import prune
-from nanotrigger.training import snapshot
-from test_training import jobs_of
-snapshot.INTERVAL_S = 0.0
-folder, data = map(Path, sys.argv[1:])
-points = [{"sparsity": 0.5}, {"sparsity": 0.8, "bits": 4, "learning_rate": 0.02}]
-prune.train(read_dataset(data), jobs_of(prune, folder, points, seeds=(0, 3), batch_norm=True, epochs=80, patience=60))
-"""
-
-
-def start(folder, data):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", SCRIPT, str(folder), str(data)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
-
-
-def epoch_of(path: Path) -> int:
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        return int(file.metadata()["epoch"])
-
-
-def test_a_killed_training_goes_on_to_the_same_model(toy, tmp_path):
-    """kill -9 in the middle of pruning, with batch normalisation: files identical to those of a training left alone."""
-    data = tmp_path / "toy.h5"
-    write_dataset(data, {split: getattr(toy, split) for split in ("train", "val", "test")}, {"source": "toy"})
-    undisturbed = start(tmp_path / "undisturbed", data)
-    assert undisturbed.wait(120) == 0, undisturbed.stdout.read()
-    killed = start(tmp_path / "killed", data)
-    file = tmp_path / "killed/checkpoints/model0_seed_0.safetensors"
-    while not (file.is_file() and epoch_of(file) >= 20):
-        assert killed.poll() is None, killed.stdout.read()
-        time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait(60) == -signal.SIGKILL
-    assert file.is_file() and epoch_of(file) < 80 and not list((tmp_path / "killed").rglob("history.csv"))
-    resumed = start(tmp_path / "killed", data)
-    output = resumed.communicate(timeout=120)[0]
-    assert resumed.returncode == 0, output
-    assert "the training goes on after epoch" in output
-    names = sorted(p.relative_to(tmp_path / "killed") for p in (tmp_path / "killed").rglob("*") if p.is_file())
-    assert len(names) == 8, "two files for each of four models, and no checkpoint"
-    for name in names:
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes(), name
-
-
 def test_a_checkpoint_of_another_training_is_not_used(toy, tmp_path, monkeypatch, capsys):
     """Other settings, other data, a damaged file: the training starts anew, says so, and gives what it gives alone."""
     monkeypatch.setattr(snapshot, "INTERVAL_S", 0.0)
@@ -391,24 +333,3 @@ def test_a_checkpoint_of_another_training_is_not_used(toy, tmp_path, monkeypatch
         for settings, values in ((1, [1.0]), (2, [1.0]), (1, [1.5]))
     }
     assert len(identities) == 3
-
-
-def test_two_trainings_do_not_share_a_checkpoint(toy, tmp_path):
-    """The second ends at once and names the first; the first is not disturbed, and frees the file even when killed."""
-    data = tmp_path / "toy.h5"
-    write_dataset(data, {split: getattr(toy, split) for split in ("train", "val", "test")}, {"source": "toy"})
-    first = start(tmp_path / "models", data)
-    file = tmp_path / "models/checkpoints/model0_seed_0.safetensors"
-    while not file.is_file():
-        assert first.poll() is None, first.stdout.read()
-        time.sleep(0.01)
-    first.send_signal(signal.SIGSTOP)
-    second = start(tmp_path / "models", data)
-    output = second.communicate(timeout=120)[0]
-    assert second.returncode != 0
-    assert f"{file}: process {first.pid} on " in output and "trains the same models here now" in output
-    assert file.is_file() and not list(tmp_path.rglob("history.csv"))
-    first.kill()
-    first.wait(60)
-    with checkpoint.Checkpoint(file).held():
-        pass

@@ -31,9 +31,10 @@ def kind() -> hgq_front.Kind:
     """HGQ2's dense layers."""
     from nanotrigger.qonnx import costs
     from nanotrigger.training import hgq_engine as engine
+    from nanotrigger.training.keras_file import save_network
 
     def save(network, checkpoint, folder):
-        engine.seal(network).save(folder / NETWORK)
+        save_network(engine.seal(network), folder / NETWORK)
         network.save(folder / EXACT)
 
     return hgq_front.Kind(engine.DENSE, engine.fixed_point, costs.ebops, save)

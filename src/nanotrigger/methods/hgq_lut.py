@@ -48,9 +48,10 @@ def train(data, jobs: Sequence[Job]) -> None:
     """Train one walk per seed and give each job the best checkpoint within its EBOPs."""
     from nanotrigger.qonnx.tables import ebops
     from nanotrigger.training import hgq_tables
+    from nanotrigger.training.keras_file import save_network
 
     def save(tables, checkpoint, folder):
-        hgq_tables.seal(tables, checkpoint.numbers).save(folder / NETWORK)
+        save_network(hgq_tables.seal(tables, checkpoint.numbers), folder / NETWORK)
         tables.network.save(folder / EXACT)
 
     params = jobs[0].params

@@ -99,7 +99,8 @@ def train_teacher(data: Dataset, jobs: Sequence[Job], seeds: Sequence[int], outp
     plan = schedule([jobs[0]] * len(seeds), what="teacher", **options)
     names = [f"teacher of {jobs[0].model} (seed {seed})" for seed in seeds]
     fitted = loop.fit(network, data, plan, names, seeds, checkpoint(jobs[0], "teacher"))
-    network.save(output, metadata={"seeds": json.dumps(list(seeds)), "history": json.dumps(fitted.history)})
+    # one key: safetensors writes several in any order, and the file would not be the same twice
+    network.save(output, metadata={"training": json.dumps({"seeds": list(seeds), "history": fitted.history})})
 
 
 def load_teacher(path: Path, jobs: Sequence[Job]) -> tuple[BatchedMLP, Fit]:
@@ -113,7 +114,8 @@ def load_teacher(path: Path, jobs: Sequence[Job]) -> tuple[BatchedMLP, Fit]:
     from nanotrigger.training.network import BatchedMLP
 
     with readable(path, SafetensorError, TypeError), safe_open(path, "pt") as file:
-        seeds, history = (json.loads(file.metadata()[key]) for key in ("seeds", "history"))
+        training = json.loads(file.metadata()["training"])
+    seeds, history = training["seeds"], training["history"]
     chosen = [seeds.index(job.seed) for job in jobs]
     return BatchedMLP.load(path).folded(chosen), Fit([history[i] for i in chosen], [])
 

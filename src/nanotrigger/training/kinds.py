@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from nanotrigger.qonnx import kinds as names
-from nanotrigger.training.quantisers import activation_range, best_range, weight_range
+from nanotrigger.training.quantisers import activation_range, best_range, mantissa_and_power, weight_range
 
 FIXED, BINARY, TERNARY, POWER = map(names.KINDS.index, (names.FIXED, names.BINARY, names.TERNARY, names.POWER))
 
@@ -29,8 +29,10 @@ UNROLLS = 5
 """Steps in which the scale of a ternary tensor is found, as in QKeras."""
 
 
-def _power(exponent: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return torch.ldexp(torch.ones_like(like), exponent)
+def _halved_below(values: torch.Tensor, threshold: float) -> torch.Tensor:
+    """The power of two that is above values, or half of it where values are less than that share of it; NaN for a zero."""
+    mantissa, power = mantissa_and_power(values)
+    return torch.where(mantissa < threshold, power / 2, power)
 
 
 def nearest_logarithm(values: torch.Tensor, top: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
@@ -38,18 +40,15 @@ def nearest_logarithm(values: torch.Tensor, top: torch.Tensor, bits: torch.Tenso
 
     The sign of zero is plus. top: the largest, a power of two; top and bits broadcast against values.
     """
-    mantissa, exponent = torch.frexp(values.abs() / top)
-    exponent = exponent - (mantissa < HALF_POWER).to(exponent.dtype)
-    lowest = 1 - torch.exp2(bits - 1).to(exponent.dtype)
-    exponent = torch.where(mantissa == 0, lowest, exponent.clamp(max=0).maximum(lowest))
-    return torch.where(values >= 0, 1.0, -1.0).to(values.dtype) * _power(exponent, values) * top
+    size = values.abs() / top
+    lowest = torch.exp2(1 - torch.exp2(bits - 1)).to(values.dtype)
+    power = torch.where(size == 0, lowest, _halved_below(size, HALF_POWER).clamp(max=1).maximum(lowest))
+    return torch.where(values >= 0, power, -power) * top
 
 
 def nearest_power(v: torch.Tensor, top: torch.Tensor) -> torch.Tensor:
     """The nearest of 0, 1, 2, 4, ..., top, ties upwards; zero for what is negative. top broadcasts against v."""
-    mantissa, exponent = torch.frexp(v)
-    exponent = exponent - (mantissa < 0.75).to(exponent.dtype)
-    return torch.where(v < 0.5, 0.0, _power(exponent.clamp(min=0), v)).minimum(top)
+    return torch.where(v < 0.5, 0.0, _halved_below(v, 0.75).clamp(min=1)).minimum(top)
 
 
 class _Parameters(torch.autograd.Function):
@@ -80,8 +79,7 @@ def quantise_parameters(w: torch.Tensor, bits: torch.Tensor, reach: torch.Tensor
 
 def _to_power(scale: torch.Tensor) -> torch.Tensor:
     """The power of two whose logarithm is nearest to that of scale, at least 2^-24 (QKeras: 2^round(log2(scale)))."""
-    mantissa, exponent = torch.frexp(scale.clamp(min=2.0**-24))
-    return _power(exponent - (mantissa < HALF_POWER).to(exponent.dtype), scale)
+    return _halved_below(scale.clamp(min=2.0**-24), HALF_POWER)
 
 
 def binary_scale(w: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:

@@ -14,11 +14,21 @@ BELOW_ONE = 1 - 2.0**-24
 """The largest number below one in single precision; times 2^bits it rounds down to 2^bits - 1, up to 24 bits."""
 
 
+def mantissa_and_power(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """m and p with values = m p, 0.5 <= |m| < 1 and p a power of two; 0 and NaN for a zero.
+
+    p is exact on every device, as a quotient of floating-point numbers that is one itself. torch's ldexp is a pow, which an
+    accelerator may round.
+    """
+    mantissa, _ = torch.frexp(values)
+    return mantissa, values / mantissa
+
+
 def power_of_two_range(peak: torch.Tensor) -> torch.Tensor:
     """Smallest power of two that is not less than `peak`, exactly, and at least 2^-24. peak: not negative."""
-    mantissa, exponent = torch.frexp(peak.clamp(min=2.0**-24))
-    # frexp gives mantissas from a half up to one: a power of two has a half
-    return torch.ldexp(torch.ones_like(peak), exponent - (mantissa == 0.5).to(exponent.dtype))
+    peak = peak.clamp(min=2.0**-24)
+    mantissa, power = mantissa_and_power(peak)
+    return torch.where(mantissa == 0.5, peak, power)
 
 
 @dataclass(frozen=True)
