@@ -17,6 +17,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from nanotrigger.errors import ToolError
+
 PATIENCE_S = 60.0
 """Seconds after which nothing is repeated once more."""
 
@@ -58,6 +60,14 @@ class Measurement:
             return None
         above = self.at_least is None or self.median >= self.at_least
         return above and (self.at_most is None or self.median <= self.at_most)
+
+
+def dataset(options: Options) -> Path:
+    """The dataset of the run. Raises ToolError where it is not there."""
+    found = sorted((options.results / "data").glob("*.h5"))
+    if len(found) != 1:
+        raise ToolError(f"{options.results}/data: no dataset. Run 'make quickstart' first, or give --results.")
+    return found[0]
 
 
 def side_by_side(

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.base import Measurement, Options, in_new_process, ratios
+from bench.base import Measurement, Options, dataset, in_new_process, ratios
 from nanotrigger.errors import ToolError
 
 SIZES = (16, 64, 32, 32, 5)
@@ -36,14 +36,12 @@ class Cost(NamedTuple):
 
 
 def measure(options: Options) -> Iterator[Measurement]:
-    found = sorted((options.results / "data").glob("*.h5"))
-    if len(found) != 1:
-        raise ToolError(f"{options.results}/data: no dataset. Run 'make quickstart' first, or give --results.")
+    data = dataset(options)
     count = len(BETAS) * len(SEEDS)
     together, fits = [], []
     for part in range(ROUNDS):
-        together.append(_cost(_train_together, found[0]))
-        fits.append([_cost(_fit, found[0], beta, SEEDS[0]) for beta in BETAS[part::ROUNDS]])
+        together.append(_cost(_train_together, data))
+        fits.append([_cost(_fit, data, beta, SEEDS[0]) for beta in BETAS[part::ROUNDS]])
     ours, peer = f"{count} walks together", f"{count} fits of HGQ2"
     yield Measurement(ours, "wall time", "s", tuple(c.wall for c in together))
     yield Measurement(ours, "CPU time", "s", tuple(c.cpu for c in together))

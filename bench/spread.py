@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.base import Measurement, Options
+from bench.base import Measurement, Options, dataset
 from nanotrigger.errors import NanotriggerError
 from nanotrigger.results.records import read_json, sha256
 
@@ -41,17 +41,15 @@ ENGINES = {"torch": TORCH, "jax": JAX}
 
 def measure(options: Options) -> Iterator[Measurement]:
     """A subject for each engine and way. Raises NanotriggerError where the run has no dataset or a training fails."""
-    (dataset, *_) = [*(options.results / "data").glob("*.h5"), None]
-    if dataset is None:
-        raise NanotriggerError(f"{options.results}/data: holds no dataset. Finish a run first, as make quickstart.")
+    data = dataset(options)
     with tempfile.TemporaryDirectory() as folder:
         for engine, ways in ENGINES.items():
             chosen = {way: e for way, e in ways.items() if options.chosen(f"{engine}, {way}")}
             if not chosen:
                 continue
-            usual = _trained(engine, dataset, Path(folder) / f"{engine}_usual", AS_IT_IS)
+            usual = _trained(engine, data, Path(folder) / f"{engine}_usual", AS_IT_IS)
             for number, (way, variables) in enumerate(chosen.items()):
-                other = _trained(engine, dataset, Path(folder) / f"{engine}_{number}", variables)
+                other = _trained(engine, data, Path(folder) / f"{engine}_{number}", variables)
                 yield from _compared(f"{engine}, {way}", usual, other)
 
 
@@ -67,18 +65,18 @@ def _compared(subject: str, usual: dict[str, Any], other: dict[str, Any]) -> Ite
         yield Measurement(subject, "accuracies", "%", tuple(100 * value for value in accuracies))
 
 
-def _trained(engine: str, dataset: Path, folder: Path, variables: dict[str, str]) -> dict[str, Any]:
+def _trained(engine: str, data: Path, folder: Path, variables: dict[str, str]) -> dict[str, Any]:
     """What a process of its own leaves, by network: accuracy and classes on the test jets, and the hash of its parameters."""
     folder.mkdir()
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "SPREAD_CORES": "1", "NANOTRIGGER_DEVICE": "cpu", **variables}
-    command = [sys.executable, "-m", __name__, engine, str(dataset), str(folder)]
+    command = [sys.executable, "-m", __name__, engine, str(data), str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise NanotriggerError(f"{' '.join(command)}: {done.stderr.strip()[-500:]}")
     return read_json(folder / "found.json")
 
 
-def main(engine: str, dataset: str, folder: str) -> None:
+def main(engine: str, path: str, folder: str) -> None:
     """Train in this process, whose environment says how."""
     import importlib
 
@@ -86,7 +84,7 @@ def main(engine: str, dataset: str, folder: str) -> None:
     from nanotrigger.data.dataset import read_dataset
     from nanotrigger.methods.base import Job
 
-    data = read_dataset(Path(dataset))
+    data = read_dataset(Path(path))
     test, found = data.standardised("test"), {}
     stanzas: dict[str, dict[str, Any]] = (
         {"float": {}, "uniform": {"bits": 6}} if engine == "torch" else {"hgq": {"ebops": 10**9, "warmup": 5}}

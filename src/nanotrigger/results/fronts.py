@@ -188,8 +188,8 @@ def statement(table: pd.DataFrame, points: pd.DataFrame, name: Callable[[str], s
         texts.append(f"{where} {verdict}{count}." if len(told) else f"{where} meets no other method's.")
         texts += [
             f"It lies below that of {name(r.other)} from {r.ebops_from:,.0f} to {r.ebops_to:,.0f} "
-            f"({r.model} against {r.other_model}: {100 * r.difference:+.1f} %, interval {100 * r.difference_low:+.1f} to "
-            f"{100 * r.difference_high:+.1f} %). {reason(r)}"
+            f"({r.model} against {r.other_model}: {100 * r.difference:+.1f} percentage points, 95 % interval "
+            f"{100 * r.difference_low:+.1f} to {100 * r.difference_high:+.1f}). {reason(r)}"
             for r in below.itertuples()
         ]
         for vectors, absent in rows[rows.verdict == NONE].groupby("vectors", sort=False):

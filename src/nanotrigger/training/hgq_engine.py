@@ -2,11 +2,11 @@
 
 HGQ2's own `fit` returns to Python after every batch and for every callback, and validates by a path that wraps around
 (its remainders cost as much as the training does). Here an epoch with its validation is one call, jets are shuffled
-before it, and what leaves it is copied only where a front takes it in.
+before it, and what leaves it is copied only where a front takes it in: 2 to 5 per cent of an epoch are outside that call.
 
-The walks of a program run one after the other on the same compiled code. Vectorised over walks they cost the same (14.8
-against 14.0 ms per epoch of 12,800 jets, 16 walks, one thread): a single network fills the vector units already, and its
-activations fit into the cache. A walk's result therefore does not depend on which others train with it.
+The walks of a program run one after the other on the same compiled code. Vectorised over walks they cost 5 per cent more:
+a single network fills the vector units already, and its activations fit into the cache. A walk's result therefore does
+not depend on which others train with it. Both are measured by `python -m bench hgq_epoch`.
 """
 
 import os
