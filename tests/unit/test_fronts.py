@@ -81,7 +81,7 @@ def test_verdicts_and_what_is_said():
     ]
     points = points_table(first, "hgq")
     said = statement(pd.DataFrame(rows), points, str.upper)
-    assert "It lies below that of PRUNE from 8,000 to 20,000 (hgq_2 against p_2: -3.0 percentage points, 95 % interval " in said
+    assert "below that of PRUNE from 8,000 to 20,000 (hgq_2 against p_2: -3.0 percentage points, 95 % interval " in said
     assert "front of HGQ lies below another one (3 comparisons, 1 above, 1 below, 1 not told apart)." in said
     better = pd.DataFrame([row for row in rows if row["verdict"] != fronts.BELOW])
     assert "lies nowhere below another one beyond the 95 % interval" in statement(better, points)
