@@ -11,7 +11,7 @@ from nanotrigger import unpack
 from nanotrigger.errors import NotRun, ToolError
 from nanotrigger.flows.base import ResourceRecord
 from nanotrigger.results import designs
-from nanotrigger.results.checks import problems
+from nanotrigger.results.checks import claims, problems
 from nanotrigger.results.packing import pack
 from nanotrigger.results.records import read_json, write_json
 
@@ -75,6 +75,23 @@ def test_a_design_that_cannot_be_emulated_claims_no_vectors(tmp_path, design, mo
     models = pd.DataFrame(columns=["model"])
     assert problems(models, table[:1]) == []
     assert problems(models, table) == ["m, seed 0, oneapi: was not emulated"]
+
+
+def test_nothing_is_claimed_of_what_a_run_does_not_have():
+    models = pd.DataFrame({"accuracy": [0.7, np.nan]})
+    hardware = pd.DataFrame(columns=["vectors", "netlist_vectors", "lut", "area_um2"])
+    said = "2 models equal their QONNX files on the whole test split; every accuracy is above a guess"
+    assert claims(models, hardware) == f"{said}.\n"
+    assert claims(models[1:], hardware) == "1 models equal their QONNX files on the whole test split.\n"
+    hardware.loc[0] = [4000, np.nan, np.nan, np.nan]
+    assert (
+        claims(models, hardware)
+        == said.replace("; every", "; 1 designs equal theirs on every emulated jet; every") + ".\n"
+    )
+    hardware.loc[1] = [4000, 1000, np.nan, 146822.0]
+    claimed = claims(models, hardware)
+    assert "; 2 designs equal theirs" in claimed and "; 1 netlists equal theirs on every simulated jet;" in claimed
+    assert claimed.endswith("every synthesised design has logic.\n")
 
 
 @pytest.fixture
