@@ -63,10 +63,12 @@ class Measurement:
 
 
 def dataset(options: Options) -> Path:
-    """The dataset of the run. Raises ToolError where it is not there."""
+    """The dataset of the run. Raises ToolError where it has none, or several."""
     found = sorted((options.results / "data").glob("*.h5"))
     if len(found) != 1:
-        raise ToolError(f"{options.results}/data: no dataset. Run 'make quickstart' first, or give --results.")
+        raise ToolError(
+            f"{options.results}/data: holds {len(found)} datasets, not one. Run 'make quickstart' first, or give --results."
+        )
     return found[0]
 
 

@@ -276,7 +276,8 @@ def test_a_killed_training_goes_on_to_the_same_model(method, toy, tmp_path):
     data, one, other = tmp_path / "toy.h5", tmp_path / "undisturbed", tmp_path / "killed"
     write_dataset(data, {split: getattr(toy, split) for split in ("train", "val", "test")}, {"source": "toy"})
     undisturbed = start(method, data, one)
-    assert undisturbed.communicate(timeout=600)[0] is not None and undisturbed.returncode == 0
+    output = undisturbed.communicate(timeout=600)[0]
+    assert undisturbed.returncode == 0, output
     killed = start(method, data, other)
     while epochs_kept(other / "checkpoints") < 2:
         assert killed.poll() is None, killed.stdout.read()
