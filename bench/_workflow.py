@@ -31,13 +31,13 @@ def checkout(folder: Path) -> None:
     (folder / "src").symlink_to(ROOT / "src")
 
 
-def snakemake(folder: Path, *arguments: str) -> Cost:
-    """Run Snakemake there. Raises ToolError with the end of its output where it fails."""
-    return run(folder, [sys.executable, "-m", "snakemake", "--nocolor", *arguments])
+def snakemake(folder: Path, *arguments: str, refuses: bool = False) -> Cost:
+    """Run Snakemake there; see `run`."""
+    return run(folder, [sys.executable, "-m", "snakemake", "--nocolor", *arguments], refuses)
 
 
-def run(folder: Path, command: list[str]) -> Cost:
-    """Run a command to its end. Raises ToolError with the end of its output where it fails."""
+def run(folder: Path, command: list[str], refuses: bool = False) -> Cost:
+    """Run a command to its end. Raises ToolError with the end of its output where it fails, or does not where it should."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
     log = folder / "output.txt"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -48,8 +48,8 @@ def run(folder: Path, command: list[str]) -> Cost:
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     text = log.read_text(errors="replace")
-    if process.returncode:
-        raise ToolError(f"{' '.join(command[2:])} failed:\n{text[-3000:]}")
+    if bool(process.returncode) is not refuses:
+        raise ToolError(f"{' '.join(command[2:])} {'did not refuse' if refuses else 'failed'}:\n{text[-3000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Cost(wall, cpu, used.ru_maxrss / 1024, text)

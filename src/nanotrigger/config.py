@@ -1,20 +1,16 @@
 """The configuration: pydantic models of config/*.yaml, from which its schema and reference are made."""
 
 import csv
-import difflib
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     Field,
     NonNegativeInt,
     PositiveInt,
-    SecretStr,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -23,8 +19,9 @@ from nanotrigger.data.classes import CLASSES
 from nanotrigger.errors import ConfigError
 from nanotrigger.flows.base import load_flow
 from nanotrigger.methods.base import load_method
-from nanotrigger.modules import StrictModel, suggestion
-from nanotrigger.redaction import redacted, redacted_data
+from nanotrigger.modules import StrictModel, discover, suggestion
+from nanotrigger.redaction import redacted_data
+from nanotrigger.validation import is_secret, shown, validate
 
 EMPTY = frozenset({"NA", "NULL", "null", "NaN", "nan", "None"})
 """Words that pandas and other readers of tables take for an empty cell."""
@@ -72,7 +69,8 @@ class PythiaDataset(StrictModel):
     @model_validator(mode="after")
     def _whole(self):
         if self.jets % len(CLASSES):
-            raise ValueError(f"jets = {self.jets} is not a multiple of the {len(CLASSES)} classes")
+            whole = max(self.jets // len(CLASSES), 1) * len(CLASSES)
+            raise ValueError(f"jets = {self.jets}: is no multiple of the {len(CLASSES)} classes. Take {whole}")
         test, val = self.splits.test_fraction, self.splits.val_fraction
         for split, share in (("train", (1 - test) * (1 - val)), ("val", (1 - test) * val), ("test", test)):
             if self.jets // len(CLASSES) * share < 1:
@@ -113,7 +111,9 @@ class PublishedSplits(StrictModel):
     @model_validator(mode="after")
     def _fixed(self):
         if self.scheme == "published" and self.test_fraction != 0.2:
-            raise ValueError("test_fraction belongs to scheme: stratified; the published test jets are fixed")
+            raise ValueError(
+                "test_fraction belongs to scheme: stratified, the published test jets are fixed. Leave it out, or change scheme"
+            )
         return self
 
 
@@ -147,12 +147,14 @@ class DownloadedDataset(StrictModel):
             raise ValueError(f"name = '{self.name}' is not in config/datasets.csv. {suggestion(self.name, known)}")
         archives = any(row["name"] == self.name and row["format"] == "archive" for row in table)
         if archives and self.splits.scheme != "published":
-            raise ValueError(f"splits.scheme: {self.name} has train and test jets in files of their own: use published")
+            raise ValueError(f"splits.scheme: {self.name} has test jets in a file of their own. Take published")
         if self.particles and not archives:
-            raise ValueError(f"particles: {self.name} holds no constituents; the zenodo sets do")
+            raise ValueError(
+                f"particles: {self.name} holds no constituents. Leave particles out, or take one of the zenodo sets"
+            )
         for key in ("path", "golden_model"):
             if getattr(self, key) is not None and not Path(getattr(self, key)).exists():
-                raise ValueError(f"{key} = '{getattr(self, key)}' is not there")
+                raise ValueError(f"{key} = '{getattr(self, key)}': is not there. Give a path as seen from {Path.cwd()}")
         return self
 
     @property
@@ -273,7 +275,7 @@ class Config(StrictModel):
     def _are_there(cls, files: tuple[str, ...]) -> tuple[str, ...]:
         for file in files:
             if not _is_file(file):
-                raise ValueError(f"'{file}' is not a file in {Path.cwd()}")
+                raise ValueError(f"'{file}' is not a file. Give a path as seen from {Path.cwd()}")
         return files
 
     def public(self) -> dict[str, Any]:
@@ -285,7 +287,7 @@ class Config(StrictModel):
         for group, module in (("models", model_module), ("flows", flow_module)):
             for name, stanza in content[group].items():
                 fields = module(name, stanza).Params.model_fields
-                hidden = {key for key, field in fields.items() if _is_secret(field.annotation)}
+                hidden = {key for key, field in fields.items() if is_secret(field.annotation)}
                 content[group][name] = {key: value for key, value in stanza.items() if key not in hidden}
         return redacted_data(content)
 
@@ -297,81 +299,6 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def _is_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or SecretStr in get_args(annotation)
-
-
-def _path(parts: tuple[str | int, ...]) -> str:
-    """Dotted key from pydantic's location, in which the tag of a dataset's source stands behind its name."""
-    kept = [p for i, p in enumerate(parts) if not (i == 2 and parts[0] == "datasets" and p in ("pythia", "download"))]
-    return ".".join(shown(p) for p in kept)
-
-
-def shown(value: Any) -> str:
-    """A key or a value as a message shows it: in quotes where it is no plain word, number or list of these."""
-    return str(value) if re.fullmatch(r"[\w.+,\[\] -]+", str(value)) else repr(value)
-
-
-def _inner(annotation: Any, key: str | int) -> Any:
-    """What stands under a key of a value of that type; None where that is not known."""
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if isinstance(annotation, type) and issubclass(annotation, StrictModel):
-        field = annotation.model_fields.get(str(key))
-        return field and field.annotation
-    kind, inside = get_origin(annotation), get_args(annotation)
-    if kind is dict:
-        return inside[1]
-    if kind in (tuple, list):
-        return inside[0]
-    for option in inside:  # a union: pydantic puts the tag of the one that was meant into the path
-        source = (
-            option.model_fields.get("source") if isinstance(option, type) and hasattr(option, "model_fields") else None
-        )
-        if source and key in get_args(source.annotation):
-            return option
-    return next((found for option in inside if (found := _inner(option, key))), None)
-
-
-def _place(model: type[StrictModel] | None, path: tuple[str | int, ...]) -> tuple[list[str], Any]:
-    """Keys that are known where a path ends, and the field there; none where the model does not say."""
-    annotation: Any = model
-    for key in path[:-1]:
-        annotation = _inner(annotation, key)
-    if isinstance(annotation, type) and issubclass(annotation, StrictModel) and path:
-        return list(annotation.model_fields), annotation.model_fields.get(str(path[-1]))
-    return [], None
-
-
-def _message(error: ValidationError, prefix: str, model: type[StrictModel] | None) -> str:
-    """One line per problem: the key, what is wrong with it, and the nearest known key or what the key is."""
-    lines = []
-    places = [problem["loc"] for problem in error.errors()]
-    for problem in error.errors():
-        at = problem["loc"]
-        if problem["type"] == "too_short" and any(place[: len(at)] == at and len(place) > len(at) for place in places):
-            continue  # what is wrong is a value in it
-        where = ".".join(filter(None, (prefix, _path(problem["loc"]))))
-        known, field = _place(model, problem["loc"])
-        meaning = f" ({field.description})" if field and field.description else ""
-        if problem["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(str(problem["loc"][-1]), known, 1)
-            hint = f" Did you mean {close[0]}?" if close else f" Known: {', '.join(known)}." if known else ""
-            lines.append(f"config: {where}: unknown key.{hint}")
-        elif problem["type"] == "missing":
-            short = " (the list needs more values)" if isinstance(problem["loc"][-1], int) else ""
-            lines.append(f"config: {where}: is missing{meaning or short}.")
-        elif problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
-            lines.append(f"config: {where}.source: must be pythia or download.")
-        else:
-            value = problem["input"] if not isinstance(problem["input"], Mapping) else None
-            secret = field and _is_secret(field.annotation)
-            given = f" = {value!r}" if value is not None and not secret else ""
-            text = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"config: {where}{given}: {text}{meaning if problem['type'] != 'value_error' else ''}.")
-    return redacted("\n".join(lines))
-
-
 def laid_over(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration in a file with `content` laid over it, as Snakemake does with several files."""
     import yaml
@@ -381,16 +308,6 @@ def laid_over(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
         return {**under, **over, **{key: merge(under[key], over[key]) for key in both}}
 
     return merge(yaml.safe_load(path.read_text()), content)
-
-
-def validate(model: type[StrictModel], content: Mapping[str, Any], prefix: str = "") -> Any:
-    """`model` filled from `content`. Raises ConfigError naming every key that is wrong, behind `prefix`."""
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(_message(error, prefix, model)) from None
-    except ConfigError as error:
-        raise ConfigError(f"config: {prefix}.{error}") from None
 
 
 def load_config(content: Mapping[str, Any]) -> Config:
@@ -414,7 +331,7 @@ def load_config(content: Mapping[str, Any]) -> Config:
     for key in ("models", "flows", "seeds"):
         values = getattr(config.run, key)
         if len(set(values)) != len(values):
-            raise ConfigError(f"config: run.{key} = {list(values)}: holds a value twice.")
+            raise ConfigError(f"config: run.{key} = {list(values)}: holds a value twice. Name each once.")
     return config
 
 
@@ -430,7 +347,8 @@ def flow_module(name: str, stanza: Mapping[str, Any]):
 
 def _module(name, stanza, group, key, load):
     if stanza.get(key) is None:
-        raise ConfigError(f"config: {group}.{name}.{key}: is missing; it names the module.")
+        known = ", ".join(discover(f"nanotrigger.{key}s"))
+        raise ConfigError(f"config: {group}.{name}.{key}: is missing. Known: {known}, or a module of your own.")
     if not isinstance(stanza[key], str):
         raise ConfigError(
             f"config: {group}.{name}.{key} = {shown(str(stanza[key]))}: must be text, the name of a module."

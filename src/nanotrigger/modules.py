@@ -58,7 +58,7 @@ def load_module(name: str, package: str, kind: str, contract: tuple[str, ...]) -
             )
         return import_module(name, package)
     if not all(part.isidentifier() for part in name.split(".")):
-        raise ConfigError(f"{kind} {name!r} is no dotted path of a module, as my_folder.my_{kind}.")
+        raise ConfigError(f"{kind} {name!r} is no dotted path of a module. Give one as my_folder.my_{kind}.")
     try:
         module = import_module(name, package)
     except Exception as error:  # a module of the user's own may raise anything

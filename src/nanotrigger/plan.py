@@ -10,12 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nanotrigger.config import Config, ModelStanza, flow_module, model_module, shown, validate
+from nanotrigger.config import Config, ModelStanza, flow_module, model_module
 from nanotrigger.errors import ConfigError
 from nanotrigger.flows.base import refusal
 from nanotrigger.methods.base import Job, TrainingParams, layer_sizes
 from nanotrigger.modules import StrictModel, suggestion
 from nanotrigger.training.parts import useful_threads
+from nanotrigger.validation import shown, validate
 
 
 @dataclass(frozen=True)
@@ -282,5 +283,8 @@ def make_plan(config: Config) -> Plan:
     names = [model.name for stanza in defined.values() for model in stanza.models]
     for i, rule in enumerate(config.run.skip):
         if not any(map(_matches(rule.model), names)) or not any(map(_matches(rule.flow), config.flows)):
-            raise ConfigError(f"config: run.skip[{i}]: no defined model and flow match {rule.model}, {rule.flow}.")
+            raise ConfigError(
+                f"config: run.skip[{i}]: no defined model and flow match {rule.model}, {rule.flow}. "
+                "Name what is defined, or leave the rule out."
+            )
     return Plan(config, stanzas, models, flows, tuple(pairs), tuple(skipped))

@@ -366,11 +366,11 @@ def test_unpacked_packages_are_found(tmp_path, monkeypatch):
 
 
 def test_params():
-    from nanotrigger.config import validate
+    from nanotrigger.validation import validate
 
     assert asic.Params(liberty="x/sky130_tt.lib").part == "sky130_tt" and asic.Params().part == "osu018_stdcells"
     assert asic.Params(liberty="a.lib", part="mine").part == "mine"
-    with pytest.raises(ConfigError, match="activity_jets is 300, but netlist_jets only 100"):
+    with pytest.raises(ConfigError, match="activity_jets = 300: are more than the 100 netlist_jets"):
         validate(asic.Params, {"activity_jets": 300, "netlist_jets": 100}, "flows.asic")
 
 

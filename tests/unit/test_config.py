@@ -52,8 +52,12 @@ def changed(path, value):
         ("run.models", 5, r"run\.models = 5: Input should be a valid tuple \(keys of models\)"),
         ("datasets.pythia", {"source": "pythia"}, r"datasets\.pythia\.jets: is missing \(number of jets, a fifth of"),
         ("datasets.pythia.jet", 5, r"datasets\.pythia\.jet: unknown key. Did you mean jets\?"),
-        ("datasets.pythia.splits", {"tests": 5}, r"datasets\.pythia\.splits\.tests: unknown key. Known: test_fraction"),
-        ("custom_rules", ["no.smk"], r"custom_rules = .*'no\.smk' is not a file in "),
+        (
+            "datasets.pythia.splits",
+            {"tests": 5},
+            r"datasets\.pythia\.splits\.tests: unknown key. Known: seed, test_fraction",
+        ),
+        ("custom_rules", ["no.smk"], r"custom_rules = .*'no\.smk' is not a file. Give a path as seen from "),
         ("flows.vivado.licence", 5, r"flows\.vivado\.licence: Input should be a valid string"),
         (
             "flows.rtl.part",
@@ -68,7 +72,11 @@ def changed(path, value):
         ("run.flows", ["rtll"], r"run\.flows: 'rtll' is not defined. Did you mean rtl\?"),
         ("run.skip", [{"model": "nix", "flow": "rtl", "reason": "x"}], r"run\.skip\[0\]: no defined model and flow"),
         ("run.device", "tpu", r"run\.device = 'tpu'"),
-        ("run.seeds", [2**32], r"run\.seeds\.0 = 4294967296: Input should be less than 4294967296\.$"),
+        (
+            "run.seeds",
+            [2**32],
+            r"run\.seeds\.0 = 4294967296: Input should be less than 4294967296 \(seeds of the replicas",
+        ),
         (
             "models.float.hidden",
             [10**9],
@@ -97,7 +105,7 @@ def changed(path, value):
         ),
         ("datasets.openml.name", "opnml_42468", r"datasets\.openml.*Did you mean openml_42468\?"),
         ("datasets.openml.source", "web", r"datasets\.openml"),
-        ("datasets.pythia.jets", 1001, r"datasets\.pythia.*not a multiple of the 5 classes"),
+        ("datasets.pythia.jets", 1001, r"datasets\.pythia.*is no multiple of the 5 classes. Take 1000"),
         ("datasets.pythia.jets", -5, r"datasets\.pythia\.jets = -5: Input should be greater than 0"),
         ("datasets.pythia.jets", 10, r"datasets\.pythia.*leaves the val split without a jet of every class"),
         ("models.hgq.method", "hgqq", r"models\.hgq\.method: method 'hgqq' does not exist. Did you mean hgq\?"),

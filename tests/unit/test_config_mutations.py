@@ -4,14 +4,16 @@ import copy
 import re
 import time
 
+import pytest
 import yaml
 from conftest import merged, read_yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nanotrigger.config import load_config, shown
+from nanotrigger.config import load_config
 from nanotrigger.errors import ConfigError
 from nanotrigger.plan import make_plan
+from nanotrigger.validation import shown
 
 BASE = read_yaml("config/config.yaml")
 QUICK = merged(BASE, read_yaml("config/quickstart.yaml"))
@@ -20,12 +22,13 @@ CONFIGS = [
     QUICK,
     *(merged(QUICK, read_yaml(f"config/{name}.yaml")) for name in ("hawq", "autoqkeras", "methods")),
 ]
-LIMIT_S = 2.0
+AT_MOST = 50
+"""Times what the slowest of the unchanged ones takes to be planned: a value must not become work."""
 
 SUGGESTION = re.compile(
-    r"Did you mean|Known:|should|must|is missing \(|it names the module|no dotted path|is not a file|holds a value twice"
-    r"|[Gg]ive |Write |Sweep over|[Nn]ame |Rename|Ask for|Raise|Lower|[Tt]ake |need|no point is named|is no |is not |fits"
-    r"|exceed|\([^()]{10,}.*\)\.$"
+    r"Did you mean|Known:|should|must|is missing \("
+    r"|[Gg]ive |[Ww]rite |Sweep over|[Nn]ame |Rename|Ask for|Raise|Lower|[Tt]ake |[Aa]dd |Swap |Leave |[Ss]et |Correct "
+    r"|\([^()]{10,}.*\)\.$"
 )
 """What a message offers beside naming the key: the nearest name, what the value is to be, or what to do."""
 
@@ -100,6 +103,18 @@ def mutated(draw):
     return case
 
 
+@pytest.fixture(scope="module")
+def limit():
+    """Seconds of CPU time that a case may take, measured here and now."""
+    return AT_MOST * max(min(planning(config) for _ in range(3)) for config in CONFIGS)
+
+
+def planning(config):
+    started = time.process_time()
+    make_plan(load_config(config))
+    return time.process_time() - started
+
+
 @settings(
     max_examples=1000,
     deadline=None,
@@ -108,7 +123,7 @@ def mutated(draw):
     report_multiple_bugs=False,
 )
 @given(mutated())
-def test_a_mutated_configuration_is_valid_or_refused(case):
+def test_a_mutated_configuration_is_valid_or_refused(limit, case):
     started = time.process_time()
     try:
         plan = make_plan(load_config(case.config))
@@ -130,4 +145,4 @@ def test_a_mutated_configuration_is_valid_or_refused(case):
     else:
         assert plan.models
         yaml.safe_dump(plan.config.model_dump(mode="json"))
-    assert time.process_time() - started < LIMIT_S
+    assert time.process_time() - started < limit

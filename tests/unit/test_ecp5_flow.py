@@ -154,11 +154,11 @@ def test_a_report_that_is_cut_off_or_missing(tmp_path):
 
 
 def test_params():
-    from nanotrigger.config import validate
+    from nanotrigger.validation import validate
 
     assert ecp5.Params().part == "LFE5U-85F-6" and ecp5.Params(device="25k", speed=8).part == "LFE5U-25F-8"
     for keys, message in (
-        ({"seeds": (1, 1)}, "not all different"),
+        ({"seeds": (1, 1)}, "holds a value twice"),
         ({"seeds": ()}, "seeds"),
         ({"device": "99k"}, "device"),
     ):

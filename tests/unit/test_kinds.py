@@ -14,6 +14,7 @@ from nanotrigger.qonnx.fixed_point import Dense, FixedPointNetwork, Quantiser, a
 from nanotrigger.qonnx.kinds import KINDS, Format, layers, parse
 from nanotrigger.training import kinds, loop
 from nanotrigger.training.network import BatchedMLP, Widths
+from nanotrigger.validation import validate
 
 PARAMETERS = ["binary", "ternary", "po2_2", "po2_4", "po2_5", 2, 3, 6, 16]
 ACTIVATIONS = ["binary", "ternary", "po2_2", "po2_3", "po2_4", 2, 4, 8, 16]
@@ -254,13 +255,13 @@ def test_unknown_quantisers_say_what_is_known(name):
 @pytest.mark.parametrize(
     "changed, message",
     [
-        ({"kernels": (4, 4)}, r"kernels = \[4, 4\]: 2 for 2 hidden layers; 3 are needed, one for each layer"),
-        ({"activations": (4,)}, r"2 are needed, one for each hidden layer"),
-        ({"biases": (4, 4, 99)}, r"biases = \[4, 4, 99\]: '99' is no quantiser"),
+        ({"kernels": (4, 4)}, r"kernels = \[4, 4\]: 2 for 2 hidden layers. Give 3, one for each layer"),
+        ({"activations": (4,)}, r"Give 2, one for each hidden layer"),
+        ({"biases": (4, 4, 99)}, r"models\.m\.biases\.2 = 99: '99' is no quantiser"),
     ],
 )
 def test_stanzas_that_do_not_fit_are_refused(changed, message):
     keys = {"hidden": (8, 6), "kernels": (4, 4, 4), "biases": (4, 4, 4), "activations": (4, 4)}
     heterogeneous.Params(**keys)
     with pytest.raises(ConfigError, match=message):
-        heterogeneous.Params(**{**keys, **changed})
+        validate(heterogeneous.Params, {**keys, **changed}, "models.m")

@@ -378,11 +378,14 @@ def test_bad_constituents_are_named_and_nothing_is_written(tmp_path, table):
     "keys, message",
     [
         ({"name": "zenodo_3602261"}, "Did you mean zenodo_360226"),
-        ({"path": "absent.arff"}, "path = 'absent.arff' is not there"),
-        ({"golden_model": "absent.onnx"}, "golden_model = 'absent.onnx' is not there"),
+        ({"path": "absent.arff"}, "path = 'absent.arff': is not there"),
+        ({"golden_model": "absent.onnx"}, "golden_model = 'absent.onnx': is not there"),
         ({"particles": 10}, "openml_42468 holds no constituents"),
         ({"name": "zenodo_3602260", "particles": 151}, "less than or equal to 150"),
-        ({"name": "zenodo_3602260", "splits": {"scheme": "stratified"}}, "train and test jets in files of their own"),
+        (
+            {"name": "zenodo_3602260", "splits": {"scheme": "stratified"}},
+            r"test jets in a file of their own\. Take published",
+        ),
         ({"splits": {"test_fraction": 0.3}}, "test_fraction belongs to scheme: stratified"),
         ({"splits": {"scheme": "own"}}, "'published' or 'stratified'"),
     ],

@@ -15,6 +15,7 @@ from nanotrigger.errors import ConfigError, NanotriggerError
 from nanotrigger.methods import autoq
 from nanotrigger.methods.base import Job
 from nanotrigger.training.search import Measured, Plan, bracket, open_study, promoted, read_study, rungs, search
+from nanotrigger.validation import validate
 
 QUICK = {"hidden": (8, 6), "epochs": 6, "batch_size": 128, "learning_rate": 0.01, "candidates": 12, "generation": 4}
 QUICK |= {"startup": 4, "trial_epochs": 3, "kernels": ("binary", "ternary", "po2_4", 4), "biases": (4, 6)}
@@ -304,10 +305,13 @@ def test_a_search_that_diverges_names_the_candidate_and_leaves_nothing(toy, tmp_
 @pytest.mark.parametrize(
     "changed, message",
     [
-        ({"kernels": ()}, r"kernels = \[\]: the search space has no candidate; name a choice at least"),
+        ({"kernels": ()}, r"kernels = \[\]: the search space has no candidate. Name a choice at least"),
         ({"units": ()}, r"units = \[\]: the search space has no candidate"),
-        ({"biases": (4, 17)}, r"biases = \[4, 17\]: '17' is no quantiser of a parameter: give a width from 2 to 16"),
-        ({"activations": ("po2_5",)}, r"activations = \['po2_5'\]: 'po2_5' is no quantiser of an activation"),
+        (
+            {"biases": (4, 17)},
+            r"models\.m\.biases\.1 = 17: '17' is no quantiser of a parameter: give a width from 2 to 16",
+        ),
+        ({"activations": ("po2_5",)}, r"models\.m\.activations\.0 = 'po2_5': 'po2_5' is no quantiser of an activation"),
         ({"kernels": (4, 4)}, r"kernels = \[4, 4\]: holds a choice twice"),
         ({"units": (1.0, 0.1)}, r"units = \[1.0, 0.1\]: 0.1 times \[8, 6\] is \[0, 0\], no layer"),
         ({"algorithm": "hyperband", "first_rung": 3}, r"first_rung = 3: is not below trial_epochs = 3"),
@@ -315,4 +319,4 @@ def test_a_search_that_diverges_names_the_candidate_and_leaves_nothing(toy, tmp_
 )
 def test_spaces_that_cannot_be_searched_are_refused(changed, message):
     with pytest.raises(ConfigError, match=message):
-        autoq.Params(**{**QUICK, **changed})
+        validate(autoq.Params, {**QUICK, **changed}, "models.m")

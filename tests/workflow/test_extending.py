@@ -103,7 +103,7 @@ def test_documented_commands_plan(command, checkout):
 def test_custom_rules_that_are_not_there_are_named(checkout):
     done = checkout.snakemake("-n", overlay={"custom_rules": ["mine/rules.smk"]})
     assert done.returncode != 0 and "Traceback" not in done.stdout
-    assert f"'mine/rules.smk' is not a file in {checkout.folder}" in done.stdout
+    assert f"'mine/rules.smk' is not a file. Give a path as seen from {checkout.folder}" in done.stdout
 
 
 # --- a module of another workflow

@@ -57,7 +57,10 @@ class Params(VerilogParams):
     @model_validator(mode="after")
     def _enough_jets(self) -> "Params":
         if self.activity_jets > self.netlist_jets:
-            raise ValueError(f"activity_jets is {self.activity_jets}, but netlist_jets only {self.netlist_jets}")
+            raise ValueError(
+                f"activity_jets = {self.activity_jets}: are more than the {self.netlist_jets} netlist_jets. Lower it, or "
+                "raise netlist_jets"
+            )
         return self
 
 

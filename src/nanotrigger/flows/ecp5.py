@@ -47,7 +47,7 @@ class Params(VerilogParams):
     @model_validator(mode="after")
     def _different_seeds(self) -> "Params":
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds {self.seeds} are not all different")
+            raise ValueError(f"seeds = {list(self.seeds)}: holds a value twice. Name each once")
         return self
 
 

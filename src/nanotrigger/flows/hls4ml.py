@@ -111,7 +111,10 @@ class Params(HardwareParams, Installation):
         amd = self.part.lower().startswith(AMD_PARTS)
         if amd != BACKENDS[self.backend].part.startswith(AMD_PARTS):
             maker = "AMD's" if not amd else "Intel's"
-            raise ValueError(f"backend {self.backend} builds for {maker} parts, not for {self.part}: as {backend.part}")
+            raise ValueError(
+                f"backend {self.backend} builds for {maker} parts, not for {self.part}. "
+                f"Give another backend, or a part as {backend.part}"
+            )
         return self
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from nanotrigger.errors import ConfigError, NanotriggerError
+from nanotrigger.methods._quantisers import ActivationQuantiser, ParameterQuantiser
 from nanotrigger.methods.base import Job, Step, TrainingParams, layer_sizes, same
 from nanotrigger.qonnx.kinds import LayerFormat, layers, parse
 from nanotrigger.training import jobs as mlp
@@ -45,13 +46,13 @@ class Params(TrainingParams):
     reduction: int = Field(
         3, ge=2, description="hyperband: one of so many goes on to a rung of so many times the epochs"
     )
-    kernels: tuple[int | str, ...] = Field(
+    kernels: tuple[ParameterQuantiser, ...] = Field(
         ("binary", "ternary", "po2_4", *FIXED), description="quantisers that a layer's weights may have"
     )
-    biases: tuple[int | str, ...] = Field(
+    biases: tuple[ParameterQuantiser, ...] = Field(
         ("binary", "ternary", "po2_4", *FIXED), description="quantisers that a layer's biases may have"
     )
-    activations: tuple[int | str, ...] = Field(
+    activations: tuple[ActivationQuantiser, ...] = Field(
         ("binary", "ternary", "po2_3", *FIXED), description="quantisers that a hidden layer's activations may have"
     )
     units: tuple[PositiveFloat, ...] = Field((1.0,), description="multiples of its units that a hidden layer may have")
@@ -69,21 +70,20 @@ class Params(TrainingParams):
         for key in ("kernels", "biases", "activations", "units"):
             given = getattr(self, key)
             if not given:
-                raise ConfigError(f"{key} = []: the search space has no candidate; name a choice at least.")
+                raise ConfigError(f"{key} = []: the search space has no candidate. Name a choice at least.")
             if len(set(given)) != len(given):
-                raise ConfigError(f"{key} = {list(given)}: holds a choice twice.")
-            for name in given if key != "units" else ():
-                try:
-                    parse(name, activation=key == "activations")
-                except ConfigError as error:
-                    raise ConfigError(f"{key} = {list(given)}: {error}") from None
+                raise ConfigError(f"{key} = {list(given)}: holds a choice twice. Name each once.")
         for multiple in self.units:
             if min(n := [scaled(units, multiple) for units in self.hidden]) < 1:
                 raise ConfigError(
-                    f"units = {list(self.units)}: {multiple:g} times {list(self.hidden)} is {n}, no layer."
+                    f"units = {list(self.units)}: {multiple:g} times {list(self.hidden)} is {n}, no layer. "
+                    "Take larger multiples, or wider layers."
                 )
         if self.algorithm == "hyperband" and self.first_rung >= self.trial_epochs:
-            raise ConfigError(f"first_rung = {self.first_rung}: is not below trial_epochs = {self.trial_epochs}.")
+            raise ConfigError(
+                f"first_rung = {self.first_rung}: is not below trial_epochs = {self.trial_epochs}. Lower it, or raise "
+                "trial_epochs."
+            )
         return self
 
     def space(self) -> dict[str, Sequence[Any]]:

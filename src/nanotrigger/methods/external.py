@@ -45,7 +45,7 @@ class Params(StrictModel):
     @classmethod
     def _exists(cls, value: str) -> str:
         if value not in ("dataset", "random") and not Path(value).is_file():
-            raise ValueError(f"'{value}' is not a file")
+            raise ValueError(f"'{value}' is not a file. Give a path as seen from {Path.cwd()}")
         return value
 
     @field_validator("input")
@@ -62,7 +62,7 @@ class Params(StrictModel):
     @classmethod
     def _order(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value is not None and sorted(value) != sorted(CLASSES):
-            raise ValueError(f"{list(value)} is no order of {', '.join(CLASSES)}")
+            raise ValueError(f"{list(value)} is no order of {', '.join(CLASSES)}. Name each of them once")
         return value
 
 

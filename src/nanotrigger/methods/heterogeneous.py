@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nanotrigger.errors import ConfigError
+from nanotrigger.methods._quantisers import ActivationQuantiser, ParameterQuantiser
 from nanotrigger.methods.base import Job, TrainingParams
-from nanotrigger.qonnx.kinds import LayerFormat, layers, parse
+from nanotrigger.qonnx.kinds import LayerFormat, layers
 from nanotrigger.training import jobs as mlp
 
 exports = frozenset({"qonnx"})
@@ -23,11 +24,11 @@ sweepable = frozenset({"kernels", "biases", "activations", "l1", "learning_rate"
 class Params(TrainingParams):
     """Config stanza of a heterogeneously quantised model."""
 
-    kernels: tuple[int | str, ...] = Field(
+    kernels: tuple[ParameterQuantiser, ...] = Field(
         description="quantiser of each layer's weights: a width from 2 to 16, `binary`, `ternary`, `po2_2` to `po2_5`"
     )
-    biases: tuple[int | str, ...] = Field(description="the same of each layer's biases")
-    activations: tuple[int | str, ...] = Field(
+    biases: tuple[ParameterQuantiser, ...] = Field(description="the same of each layer's biases")
+    activations: tuple[ActivationQuantiser, ...] = Field(
         description="the same of each hidden layer's activations, powers of two up to `po2_4`"
     )
     input_bits: int = Field(16, ge=2, le=20, description="width of the standardised features")
@@ -39,14 +40,9 @@ class Params(TrainingParams):
             names = getattr(self, key)
             if len(names) != needed:
                 raise ConfigError(
-                    f"{key} = {list(names)}: {len(names)} for {hidden} hidden layers; {needed} are needed, one for each "
+                    f"{key} = {list(names)}: {len(names)} for {hidden} hidden layers. Give {needed}, one for each "
                     f"{'hidden ' if key == 'activations' else ''}layer."
                 )
-            for name in names:
-                try:
-                    parse(name, activation=key == "activations")
-                except ConfigError as error:
-                    raise ConfigError(f"{key} = {list(names)}: {error}") from None
         return self
 
     @property

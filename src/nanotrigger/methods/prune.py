@@ -32,7 +32,10 @@ class Params(uniform.Params):
     @model_validator(mode="after")
     def _ordered(self):
         if self.prune_from >= self.prune_until:
-            raise ConfigError(f"prune_until = {self.prune_until:g}: is not after prune_from = {self.prune_from:g}.")
+            raise ConfigError(
+                f"prune_until = {self.prune_until:g}: is not after prune_from = {self.prune_from:g}. Raise it, or lower "
+                "prune_from."
+            )
         return self
 
 

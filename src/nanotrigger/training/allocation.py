@@ -59,7 +59,8 @@ def allocate(
     layers, choices = errors.shape
     if budget < smallest_budget(bops):
         raise ConfigError(
-            f"bops_budget = {budget:,.0f}: no choice of weight_bits fits; the smallest needs {smallest_budget(bops):,.0f}."
+            f"bops_budget = {budget:,.0f}: no choice of weight_bits fits; the smallest needs {smallest_budget(bops):,.0f}. "
+            "Raise bops_budget."
         )
     cost = np.maximum(trace, 0)[:, None] * errors
     shape = (layers, choices, choices)

@@ -41,7 +41,7 @@ class FrontParams(PerceptronParams):
         if self.beta[0] > self.beta[1]:
             raise ValueError(f"beta = {list(self.beta)}: falls, but a walk raises it. Swap the two")
         if self.restarts > self.epochs:
-            raise ValueError(f"restarts = {self.restarts}: are more than the {self.epochs} epochs")
+            raise ValueError(f"restarts = {self.restarts}: are more than the {self.epochs} epochs. Lower restarts")
         return self
 
 
