@@ -1,6 +1,7 @@
 """Shared by all tests: a checkout to run Snakemake in, and a small dataset of toy clusters (not jets)."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,22 @@ def merged(*layers):
             both = isinstance(value, dict) and isinstance(result.get(key), dict)
             result[key] = merged(result[key], value) if both else value
     return result
+
+
+HEAVY = {"torch", "keras", "jax", "numba", "scipy.stats", "scipy.optimize", "scipy.special", "sklearn", "matplotlib"}
+HEAVY |= {"onnx", "qonnx", "alkaid", "hls4ml", "optuna", "fastjet", "pythia8mc"}
+"""What takes long to load, and what Snakemake is not to load when it starts."""
+
+
+def read_import_times(output):
+    """What a program said, and the modules that it imported, of an output in which Python noted its imports.
+
+    It does with PYTHONPROFILEIMPORTTIME=1, but for what `importlib.import_module` is asked for.
+    """
+    lines = output.splitlines()
+    imports = [re.match(r"import time:.*\| *([\w.]+)$", line) for line in lines]
+    said = "\n".join(line for line, found in zip(lines, imports, strict=True) if not found)
+    return said, {found[1] for found in imports if found}
 
 
 def read_yaml(path):

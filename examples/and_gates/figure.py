@@ -4,11 +4,10 @@ Two-input ANDs of each design, by the flow of examples/and_gates, against alkaid
 shared: an estimate of LUTs before anything is mapped. Inverters and flip-flops are not counted.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
 from nanotrigger.plots._labels import name_point
-from nanotrigger.plots._style import COLOURS, MARKERS, method_name
+from nanotrigger.plots._style import COLOURS, MARKERS, method_name, subplots
 from nanotrigger.results.records import read_json
 
 COLUMNS = ["model", "seed", "flow", "adder_cost", "ands"]
@@ -20,7 +19,7 @@ def plot(plan, inputs):
     designs = [{**{key: record[key] for key in COLUMNS[:4]}, "ands": record["cells"]["AND"]} for record in records]
     methods = pd.read_csv(inputs.models)[["model", "seed", "method"]]
     table = pd.DataFrame(designs, columns=COLUMNS).merge(methods, on=["model", "seed"])
-    figure, axes = plt.subplots()
+    figure, axes = subplots()
     for i, (method, rows) in enumerate(table.groupby("method", sort=False)):
         style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "linestyle": ""}
         axes.plot(rows.adder_cost, rows.ands, label=method_name(method), **style)

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, merged, read_yaml
+from conftest import HEAVY, ROOT, merged, read_import_times, read_yaml
+
+from nanotrigger.modules import discover
 
 QUICKSTART = read_yaml("config/quickstart.yaml")
 
@@ -30,6 +32,17 @@ def test_quickstart_plans_every_stage(checkout):
     assert jobs["paper_table"] == jobs["paper_figures"] == 1 and "tables/hawq_ablation.tex" in done.stdout
     assert jobs["compare_models"] == 1 and "tables/comparisons.csv" in done.stdout
     assert "Drawing paired_accuracy" in done.stdout
+
+
+def test_planning_loads_nothing_that_trains_draws_or_builds(checkout):
+    """Each of Snakemake's processes would load it, those of a cluster's jobs too."""
+    flows = {name: {"flow": name} for name in discover("nanotrigger.flows")}
+    overlay = merged(QUICKSTART, {"run": {"flows": list(flows)}, "flows": flows})
+    done = checkout.snakemake("-n", overlay=overlay, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    said, imported = read_import_times(done.stdout)
+    assert done.returncode == 0, said
+    assert {"nanotrigger.plan", "nanotrigger.plots._style"} < imported
+    assert not imported & HEAVY, imported & HEAVY
 
 
 def test_a_sweep_trains_in_chunks_and_builds_what_is_named(checkout):

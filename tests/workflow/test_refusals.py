@@ -1,9 +1,8 @@
 """Mutated configurations through the real command: refused at once, with the key and a suggestion and without a traceback."""
 
-import re
-
 import pytest
 import yaml
+from conftest import HEAVY, read_import_times
 from hypothesis import HealthCheck, given, settings
 from test_config_mutations import SUGGESTION, mutated
 
@@ -12,7 +11,6 @@ from nanotrigger.errors import ConfigError
 from nanotrigger.plan import make_plan
 
 SAMPLE = 6
-HEAVY = {"torch", "keras", "jax", "numba", "scipy", "h5py", "onnx", "qonnx", "alkaid", "hls4ml", "matplotlib", "optuna"}
 
 
 def refused(case):
@@ -61,11 +59,3 @@ def test_snakemake_refuses_them_at_once(checkout, sample):
         assert all(SUGGESTION.search(line) for line in str(expected.value).splitlines())
         assert "Building DAG" not in said, case
         assert "nanotrigger" in imported and not imported & HEAVY, case
-
-
-def read_import_times(output):
-    """What a program said, and the packages that it imported, of an output in which Python noted its imports."""
-    lines = output.splitlines()
-    imports = [re.match(r"import time:.*\| *(\w+)", line) for line in lines]
-    said = "\n".join(line for line, found in zip(lines, imports, strict=True) if not found)
-    return said, {found[1] for found in imports if found}

@@ -2,11 +2,12 @@
 
 import itertools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
+
+if TYPE_CHECKING:
+    from matplotlib.transforms import Bbox
 
 NAME = "name of a point"
 SIZE = 9.2
@@ -62,6 +63,8 @@ def _move(text: Any, offset: tuple[float, float]) -> None:
 
 def _places(text, frame, covered, own, others, renderer):
     """(cost, offset, box) of every place of a name: what it covers, whether it seems another point's, then how far it is."""
+    from matplotlib.text import Text
+
     for rank, (distance, angle) in enumerate(itertools.product(DISTANCES, ANGLES)):
         offset = (distance * math.cos(angle), distance * math.sin(angle))
         _move(text, offset)
@@ -75,7 +78,7 @@ def _places(text, frame, covered, own, others, renderer):
         yield cost + 0.01 * rank, offset, box
 
 
-def _distance(box: Bbox, points: np.ndarray) -> np.ndarray:
+def _distance(box: "Bbox", points: np.ndarray) -> np.ndarray:
     """From a box to points (n, 2), in pixels."""
     outside = np.maximum(np.maximum([box.x0, box.y0] - points, points - [box.x1, box.y1]), 0)
     return np.hypot(*outside.T)
@@ -85,14 +88,16 @@ def _cost(share: float, weight: float) -> float:
     return weight * share + (share > 0 and weight >= NAMES_APART)
 
 
-def _overlap(a: Bbox, b: Bbox) -> float:
+def _overlap(a: "Bbox", b: "Bbox") -> float:
     width = min(a.x1, b.x1) - max(a.x0, b.x0)
     height = min(a.y1, b.y1) - max(a.y0, b.y0)
     return max(width, 0) * max(height, 0)
 
 
-def _points(axes: Any, radius: float) -> list[tuple[Bbox, float]]:
+def _points(axes: Any, radius: float) -> list[tuple["Bbox", float]]:
     """Boxes around what is drawn in the axes, markers and error bars, with the weight of covering them."""
+    from matplotlib.transforms import Bbox
+
     boxes = []
     for line in axes.lines:
         if not line.get_transform().contains_branch(axes.transData) or line.get_marker() in ("None", "", None):

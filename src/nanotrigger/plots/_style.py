@@ -1,16 +1,11 @@
 """The look that all figures share, and how one is written."""
 
 from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("agg")
-
-import matplotlib.pyplot as plt
-import mplhep
 import pandas as pd
-from matplotlib.text import Text
 
 from nanotrigger.modules import import_module
 from nanotrigger.plan import Plan
@@ -50,8 +45,23 @@ STYLE = {
     "lines.linewidth": 1.4,
     "lines.markersize": 5.5,
     "savefig.dpi": 160,
-    "axes.prop_cycle": plt.cycler(color=COLOURS),
 }
+
+
+@cache
+def pyplot() -> ModuleType:
+    """matplotlib's, without a window. Loaded by what draws alone: Snakemake reads all figures' modules whenever it starts."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot
+
+    return matplotlib.pyplot
+
+
+def subplots(*shape: int, **options: Any) -> tuple[Any, Any]:
+    """A figure and its axes, as matplotlib's `subplots`."""
+    return pyplot().subplots(*shape, **options)
 
 
 def evenly(names: Sequence[Any], most: int) -> list[Any]:
@@ -72,7 +82,10 @@ def draw(name: str, plan: Plan, inputs: Any, outputs: Any) -> None:
 
     name: of a module of nanotrigger.plots, or the dotted path of one's own.
     """
-    plt.style.use([mplhep.style.ROOT, STYLE])
+    import mplhep
+
+    plt = pyplot()
+    plt.style.use([mplhep.style.ROOT, STYLE, {"axes.prop_cycle": plt.cycler(color=COLOURS)}])
     figure, numbers = import_module(name, "nanotrigger.plots").plot(plan, inputs)
     if not figure.legends and not any(ax.get_legend() for ax in figure.axes):
         legends_outside(figure)
@@ -90,6 +103,8 @@ def draw(name: str, plan: Plan, inputs: Any, outputs: Any) -> None:
 
 def smallest_text(figure: Any) -> float:
     """Size in points of the smallest visible text when the figure is printed as wide as a column."""
+    from matplotlib.text import Text
+
     texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
     return min(t.get_fontsize() for t in texts) * min(1, COLUMN / figure.get_figwidth())
 

@@ -7,11 +7,10 @@ penalty, with batch normalisation and with both. FP32 is counted with 32 bits; i
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS, SMALLEST
+from nanotrigger.plots._style import COLOURS, MARKERS, SMALLEST, subplots
 from nanotrigger.results.ablation import ablation_table
 from nanotrigger.results.records import read_json
 
@@ -26,7 +25,7 @@ def plot(plan, inputs):
     metrics = {Path(path).parts[-3:-1]: read_json(path) for path in inputs.metrics}
     table = ablation_table(plan, pd.read_csv(inputs.accuracies), metrics)
     precisions, recipes = list(table.precision.unique()), list(table.recipe.unique())
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(5.2, 5.4), sharex=True, height_ratios=(3, 2))
+    figure, (top, bottom) = subplots(2, 1, figsize=(5.2, 5.4), sharex=True, height_ratios=(3, 2))
     for i, recipe in enumerate(recipes):
         rows = table[table.recipe == recipe]
         x = rows.precision.map(precisions.index) + 0.16 * (i - (len(recipes) - 1) / 2)

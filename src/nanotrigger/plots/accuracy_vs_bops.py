@@ -8,10 +8,9 @@ Intervals of more than 200 points would cover each other and are left out.
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import WIDTH, accuracy_points, published_points, together
+from nanotrigger.plots._style import WIDTH, accuracy_points, published_points, subplots, together
 from nanotrigger.results.beside import published_beside
 from nanotrigger.results.comparability import Ours, our_dataset
 
@@ -24,7 +23,7 @@ def applies(available):
 
 def plot(plan, inputs):
     table = pd.read_csv(inputs.models)
-    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 7.0))
+    figure, axes = subplots(2, 1, figsize=(WIDTH, 7.0))
     columns = ["model", "method", "seed", "bops_hawq", "bops_qonnx", "accuracy", "accuracy_low", "accuracy_high"]
     numbers = [table[columns].assign(published=False)]
     for ax, definition in zip(axes, ("hawq", "qonnx"), strict=True):

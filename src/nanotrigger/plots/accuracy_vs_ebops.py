@@ -13,10 +13,17 @@ Intervals of more than 200 points would cover each other and are left out.
 import textwrap
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, SMALLEST, accuracy_points, method_name, published_points, together
+from nanotrigger.plots._style import (
+    COLOURS,
+    SMALLEST,
+    accuracy_points,
+    method_name,
+    published_points,
+    subplots,
+    together,
+)
 from nanotrigger.results.beside import published_beside
 from nanotrigger.results.comparability import Ours, our_dataset
 from nanotrigger.results.fronts import RANGE, statement
@@ -32,7 +39,7 @@ def plot(plan, inputs):
     table, points = pd.read_csv(inputs.models), pd.read_csv(inputs.fronts)
     compared = pd.read_csv(inputs.front_comparisons)
     text = textwrap.fill(statement(compared, points, method_name), 84)
-    figure, ax = plt.subplots(figsize=(5.2, 4.2 + 0.16 * text.count("\n")))
+    figure, ax = subplots(figsize=(5.2, 4.2 + 0.16 * text.count("\n")))
     methods = list(table.method.unique())
     accuracy_points(ax, table, "ebops", methods)
     if len(compared):

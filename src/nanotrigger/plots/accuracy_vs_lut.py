@@ -9,10 +9,9 @@ Intervals of more than 200 points would cover each other and are left out.
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import WIDTH, accuracy_points, published_points, together
+from nanotrigger.plots._style import WIDTH, accuracy_points, published_points, subplots, together
 from nanotrigger.results.beside import published_beside
 from nanotrigger.results.comparability import Ours, our_dataset
 
@@ -31,7 +30,7 @@ def plot(plan, inputs):
     panels = list(table[["stage", "part"]].drop_duplicates().itertuples(index=False)) or [
         ("nothing was synthesised", "")
     ]
-    figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, 0.8 + 3.4 * len(panels)), squeeze=False)
+    figure, axes = subplots(len(panels), 1, figsize=(WIDTH, 0.8 + 3.4 * len(panels)), squeeze=False)
     numbers = [table[columns].assign(published=False)]
     for ax, (stage, part) in zip(axes[:, 0], panels, strict=True):
         rows = table[(table.stage == stage) & (table.part == part)]

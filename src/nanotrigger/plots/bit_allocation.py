@@ -8,11 +8,10 @@ they would hide each other. Below: BOPs of the chosen network, nothing pruned; a
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS
+from nanotrigger.plots._style import COLOURS, MARKERS, subplots
 from nanotrigger.results.records import read_json
 
 needs = ("steps",)
@@ -35,7 +34,7 @@ def plot(plan, inputs):
     kinds = list(drawn.allocation.unique())
     layers = sorted(drawn.layer.unique())
     spread = 0.09 * (drawn.weight_bits.max() - drawn.weight_bits.min() + 1) / 5
-    figure, axes = plt.subplots(
+    figure, axes = subplots(
         len(kinds) + 1, 1, figsize=(5.2, 2.3 * (len(kinds) + 1)), sharex=True, gridspec_kw={"hspace": 0.02}
     )
     for ax, kind in zip(axes, kinds, strict=False):

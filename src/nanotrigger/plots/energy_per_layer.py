@@ -8,11 +8,10 @@ takes most to the one that takes least; the CSV has all.
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS, WIDTH, evenly
+from nanotrigger.plots._style import COLOURS, MARKERS, WIDTH, evenly, subplots
 from nanotrigger.results.records import read_json
 
 needs = ("metrics",)
@@ -45,7 +44,7 @@ def plot(plan, inputs):
     models = evenly(found, SHOWN)
     shown = shown[shown.model.isin(models)]
     size = (WIDTH, 2 * max(2.4, 1.5 + 0.26 * len(models)))
-    figure, (above, below) = plt.subplots(2, 1, figsize=size)
+    figure, (above, below) = subplots(2, 1, figsize=size)
     places = {model: place for place, model in enumerate(models)}
     for layer, part in shown.groupby("layer"):
         style = {"color": COLOURS[(layer - 1) % 6], "marker": MARKERS[(layer - 1) % len(MARKERS)]}

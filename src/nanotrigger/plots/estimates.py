@@ -7,11 +7,10 @@ equality. Bottom: relative error of each estimate, a point per design, with the 
 taken as LUTs, the law fitted to all models but the one it is asked about, and alkaid's cost. Designs with DSPs are left out.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, GREY, MARKERS
+from nanotrigger.plots._style import COLOURS, GREY, MARKERS, subplots
 from nanotrigger.results.estimates import MODELS_FOR_A_FIT, PowerLaw, estimates_table
 
 needs = ("models", "hardware")
@@ -28,7 +27,7 @@ def applies(available):
 
 def plot(plan, inputs):
     table = estimates_table(pd.read_csv(inputs.models), pd.read_csv(inputs.hardware))
-    figure, axes = plt.subplots(3, 1, figsize=(5.2, 9.6))
+    figure, axes = subplots(3, 1, figsize=(5.2, 9.6))
     against_ebops, against_cost, errors = axes
     groups = list(table.groupby(["flow", "stage"], sort=False))
     for i, ((flow, stage), rows) in enumerate(groups):

@@ -5,10 +5,9 @@ look-up tables: for the input and the values of each), one for what leads to a u
 models of one stanza, in the order of their cost. EBOPs of look-up tables (HGQ-LUT) are HGQ2's estimate of the same quantity.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS, method_name
+from nanotrigger.plots._style import COLOURS, MARKERS, method_name, subplots
 from nanotrigger.results.granularity import granularity_table
 
 needs = ("accuracies", "models")
@@ -20,7 +19,7 @@ def applies(available):
 
 def plot(plan, inputs):
     table = granularity_table(plan, pd.read_csv(inputs.accuracies), pd.read_csv(inputs.models))
-    figure, axes = plt.subplots()
+    figure, axes = subplots()
     for i, ((method, granularity), rows) in enumerate(table.groupby(["method", "granularity"], sort=False)):
         style = {"color": COLOURS[i % len(COLOURS)], "fmt": MARKERS[i % len(MARKERS)] + "-", "markersize": 5}
         label = f"{method_name(method)}, per {granularity}"

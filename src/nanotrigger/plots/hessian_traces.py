@@ -7,11 +7,10 @@ more than twelve stanzas that measure it twelve are drawn, evenly over them; the
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS, evenly
+from nanotrigger.plots._style import COLOURS, MARKERS, evenly, subplots
 from nanotrigger.results.records import read_arrays
 
 needs = ("steps",)
@@ -25,7 +24,7 @@ def applies(available):
 
 
 def plot(plan, inputs):
-    figure, axes = plt.subplots()
+    figure, axes = subplots()
     tables = []
     found = [Path(p) for p in inputs.steps if Path(p).name == "traces.npz"]
     drawn = evenly(found, SHOWN)

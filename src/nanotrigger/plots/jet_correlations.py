@@ -6,13 +6,12 @@ the correlation within each.
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+import scipy
 
 from nanotrigger.data.classes import CLASSES, FEATURES
-from nanotrigger.plots._style import SMALLEST, WIDTH
+from nanotrigger.plots._style import SMALLEST, WIDTH, subplots
 from nanotrigger.results.jets import all_jets
 
 needs = ("data",)
@@ -24,12 +23,12 @@ def applies(available):
 
 def plot(plan, inputs):
     x, y = all_jets(Path(inputs.data))
-    found = {"all": spearmanr(x).statistic}
-    found |= {name: spearmanr(x[y == i]).statistic for i, name in enumerate(CLASSES)}
+    found = {"all": scipy.stats.spearmanr(x).statistic}
+    found |= {name: scipy.stats.spearmanr(x[y == i]).statistic for i, name in enumerate(CLASSES)}
     within = np.mean([found[name] for name in CLASSES], axis=0)
     shown = np.where(np.triu(np.ones_like(within), 1) > 0, found["all"], within)
     np.fill_diagonal(shown, np.nan)
-    figure, ax = plt.subplots(figsize=(WIDTH, 6.0))
+    figure, ax = subplots(figsize=(WIDTH, 6.0))
     image = ax.imshow(shown, cmap="PuOr", vmin=-1, vmax=1)
     ax.set_xticks(range(len(FEATURES)), FEATURES, rotation=90, fontsize=SMALLEST)
     ax.set_yticks(range(len(FEATURES)), FEATURES, fontsize=SMALLEST)

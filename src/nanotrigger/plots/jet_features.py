@@ -7,12 +7,11 @@ sum of z log z and multiplicity are of the jet before grooming.
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from nanotrigger.data.classes import CLASSES, FEATURES
-from nanotrigger.plots._style import CLASS_NAMES, SMALLEST, WIDTH
+from nanotrigger.plots._style import CLASS_NAMES, SMALLEST, WIDTH, subplots
 from nanotrigger.results.jets import all_jets
 
 needs = ("data",)
@@ -27,7 +26,7 @@ def applies(available):
 
 def plot(plan, inputs):
     x, y = all_jets(Path(inputs.data))
-    figure, axes = plt.subplots(6, 3, figsize=(WIDTH, 9.8))
+    figure, axes = subplots(6, 3, figsize=(WIDTH, 9.8))
     rows = []
     for ax, (column, feature) in zip(axes.flat, enumerate(FEATURES), strict=False):
         low, high = np.percentile(x[:, column], [0.5, 99.5])

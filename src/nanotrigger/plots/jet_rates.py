@@ -5,11 +5,10 @@ decays as switched on, with its statistical error. Right: jets in the window of 
 than one particle left by grooming, of all that the generated events can give, with 95 % intervals.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import CLASS_NAMES, COLOURS
+from nanotrigger.plots._style import CLASS_NAMES, COLOURS, subplots
 
 needs = ("jets",)
 
@@ -20,7 +19,7 @@ def applies(available):
 
 def plot(plan, inputs):
     table = pd.read_csv(inputs.jets)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(5.2, 3.2), sharey=True)
+    figure, (left, right) = subplots(1, 2, figsize=(5.2, 3.2), sharey=True)
     rows = np.arange(len(table))
     errors = {"fmt": "o", "color": COLOURS[0], "capsize": 3, "markersize": 5}
     left.errorbar(table.cross_section_pb, rows, xerr=table.cross_section_error_pb, **errors)

@@ -5,13 +5,12 @@ Groomed (mMDT) mass and ungroomed multiplicity of the jets, normalised per class
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from nanotrigger.data.classes import CLASSES, FEATURES
 from nanotrigger.data.dataset import read_dataset
-from nanotrigger.plots._style import CLASS_NAMES, WIDTH
+from nanotrigger.plots._style import CLASS_NAMES, WIDTH, subplots
 
 needs = ("data",)
 PANELS = {
@@ -28,7 +27,7 @@ def plot(plan, inputs):
     data = read_dataset(Path(inputs.data))
     x = np.concatenate([data.train.x, data.val.x, data.test.x])
     y = np.concatenate([data.train.y, data.val.y, data.test.y])
-    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.8))
+    figure, axes = subplots(2, 1, figsize=(WIDTH, 6.8))
     rows = []
     for ax, (feature, (edges, label)) in zip(axes, PANELS.items(), strict=True):
         for i, name in enumerate(CLASSES):

@@ -6,11 +6,10 @@ papers take as an estimate, or as an upper bound where adders are shared. Dashed
 2405.00645 (third version, Fig. 3). Both are guides and no measurement of ours.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS, SMALLEST, WIDTH, method_name
+from nanotrigger.plots._style import COLOURS, MARKERS, SMALLEST, WIDTH, method_name, subplots
 
 needs = ("models", "hardware")
 
@@ -34,7 +33,7 @@ def plot(plan, inputs):
     table = table[table.ebops.notna() & (table.ebops > 0) & table.dsp.notna()]
     table = table.assign(lut_and_dsp=table.lut + LUT_PER_DSP * table.dsp, lut_fit=table.ebops**FIT)
     stages = list(table.stage.unique()) or ["nothing was synthesised"]
-    figure, axes = plt.subplots(len(stages), 1, figsize=(WIDTH, 3.9 * len(stages)), squeeze=False)
+    figure, axes = subplots(len(stages), 1, figsize=(WIDTH, 3.9 * len(stages)), squeeze=False)
     methods = list(models.method.unique())
     for ax, stage in zip(axes[:, 0], stages, strict=True):
         of_stage = table[table.stage == stage] if len(table) else table

@@ -7,12 +7,11 @@ Groomed (mMDT) mass of W, Z and top jets per GeV, with statistical errors; line:
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from nanotrigger.data.classes import CLASSES, FEATURES
-from nanotrigger.plots._style import CLASS_NAMES, COLOURS
+from nanotrigger.plots._style import CLASS_NAMES, COLOURS, subplots
 from nanotrigger.results.jets import PDG, WINDOWS, all_jets, fit_peak
 
 needs = ("data",)
@@ -24,7 +23,7 @@ def applies(available):
 
 def plot(plan, inputs):
     x, y = all_jets(Path(inputs.data))
-    figure, axes = plt.subplots(3, 1, figsize=(5.2, 7.6))
+    figure, axes = subplots(3, 1, figsize=(5.2, 7.6))
     rows = []
     for ax, name in zip(axes, PDG, strict=True):
         masses = x[y == CLASSES.index(name), FEATURES.index("mass_mmdt")].astype(float)

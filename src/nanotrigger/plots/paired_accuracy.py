@@ -5,11 +5,10 @@ the paired difference, over jets and, where there are several, over seeds. Fille
 comparisons of the run (p < 0.05); hollow: not shown to differ. In order of the difference.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS, SMALLEST, method_name
+from nanotrigger.plots._style import COLOURS, MARKERS, SMALLEST, method_name, subplots
 
 needs = ("models", "comparisons")
 
@@ -29,7 +28,7 @@ def plot(plan, inputs):
     methods = pd.read_csv(inputs.models).drop_duplicates("model").set_index("model").method
     table = table.assign(method=table.model.map(methods)).sort_values("difference", kind="stable", ignore_index=True)
     named = len(table) <= NAMED
-    figure, axes = plt.subplots(figsize=(5.2, 1.6 + 0.26 * len(table) if named else 6.4))
+    figure, axes = subplots(figsize=(5.2, 1.6 + 0.26 * len(table) if named else 6.4))
     for i, method in enumerate(methods.unique()):  # all methods of the run, so that each looks alike in every figure
         rows = table[table.method == method]
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]

@@ -8,10 +8,9 @@ perturbation and with that of the published code; in both marks where both chose
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS
+from nanotrigger.plots._style import COLOURS, subplots
 from nanotrigger.results.records import read_json
 
 needs = ("sweeps", "steps")
@@ -31,7 +30,7 @@ def plot(plan, inputs):
     for kind in chosen.allocation.unique():
         widths = set(chosen[chosen.allocation == kind].weight_bits)
         table[f"chosen_{kind}"] = table.weight_bits.isin(widths) if "weight_bits" in table else False
-    figure, axes = plt.subplots(figsize=(5.2, 4.4))
+    figure, axes = subplots(figsize=(5.2, 4.4))
     for i, (stanza, rows) in enumerate(table.groupby("stanza", sort=False)):
         colour = COLOURS[(0, 3, 5)[i % 3]]
         label = f"{stanza}: {len(rows)} points"

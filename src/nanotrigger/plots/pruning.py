@@ -6,11 +6,10 @@ smallest weights were pruned while they trained, against the share of weights th
 
 from itertools import pairwise
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
 from nanotrigger.methods.base import layer_sizes
-from nanotrigger.plots._style import COLOURS, MARKERS
+from nanotrigger.plots._style import COLOURS, MARKERS, subplots
 
 needs = ("accuracies", "models")
 
@@ -32,7 +31,7 @@ def plot(plan, inputs):
     costs = pd.read_csv(inputs.models).groupby("model")[["nonzero_weights", "bops_hawq"]].mean()
     table = pd.DataFrame(rows).join(costs, on="model").merge(pd.read_csv(inputs.accuracies), on="model")
     table["zero_weights"] = 1 - table.nonzero_weights / table.weights
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(5.2, 5.0), sharex=True, height_ratios=(3, 2))
+    figure, (top, bottom) = subplots(2, 1, figsize=(5.2, 5.0), sharex=True, height_ratios=(3, 2))
     groups = [
         (f"{stanza}, {bits} bits", part) for (stanza, bits), part in table.groupby(["stanza", "bits"], sort=False)
     ]

@@ -4,10 +4,9 @@ Accuracy on the test split, with 95 % intervals, of networks that were trained i
 and of networks that were trained as quantised ones (QAT), with the same inputs, penalty and normalisation.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, MARKERS
+from nanotrigger.plots._style import COLOURS, MARKERS, subplots
 
 needs = ("accuracies",)
 ALIKE = ("hidden", "input_bits", "l1", "batch_norm")
@@ -27,7 +26,7 @@ def plot(plan, inputs):
     table = pd.DataFrame(rows).merge(pd.read_csv(inputs.accuracies), on="model")
     after = table[table.role == "ptq"]
     table = table[table.alike.isin(set(after.alike))].sort_values(["role", "bits"])
-    figure, axes = plt.subplots()
+    figure, axes = subplots()
     groups = list(table.groupby(["alike", "role"], sort=False))
     for i, ((alike, role), part) in enumerate(groups):
         errors = [part.accuracy - part.accuracy_low, part.accuracy_high - part.accuracy]

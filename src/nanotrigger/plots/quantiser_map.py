@@ -7,11 +7,10 @@ of several with the same quantisers the first; of more than 24 that are left 24,
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import SMALLEST, WIDTH, evenly
+from nanotrigger.plots._style import SMALLEST, WIDTH, evenly, subplots
 from nanotrigger.qonnx.kinds import BINARY, FIXED, TERNARY, Format, parse
 from nanotrigger.results.records import read_json
 
@@ -49,7 +48,7 @@ def plot(plan, inputs):
     models = dict(evenly(list(models.items()), SHOWN))
     columns = min(max(len(models), 1), PANELS)
     lines = -(-max(len(models), 1) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(WIDTH, 2.6 * lines), squeeze=False)
+    figure, axes = subplots(lines, columns, figsize=(WIDTH, 2.6 * lines), squeeze=False)
     for ax in axes.ravel()[len(models) :]:
         ax.axis("off")
     for ax, (model, layers) in zip(axes.ravel(), models.items(), strict=False):

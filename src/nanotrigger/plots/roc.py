@@ -6,15 +6,13 @@ run's first seed. Of more than 60 models 60 are shown, evenly over the run's.
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
-from sklearn.metrics import roc_curve
+import scipy
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.data.dataset import read_dataset
-from nanotrigger.plots._style import CLASS_NAMES, COLOURS, SMALLEST, WIDTH, evenly
+from nanotrigger.plots._style import CLASS_NAMES, COLOURS, SMALLEST, WIDTH, evenly, subplots
 from nanotrigger.results.records import read_array
 
 needs = ("data", "outputs")
@@ -33,8 +31,10 @@ def applies(available):
 
 
 def plot(plan, inputs):
+    from sklearn.metrics import roc_curve
+
     y = read_dataset(Path(inputs.data)).test.y
-    figure, axes = plt.subplots(3, 2, figsize=(WIDTH, 7.4), sharex=True, sharey=True)
+    figure, axes = subplots(3, 2, figsize=(WIDTH, 7.4), sharex=True, sharey=True)
     panels = axes.flat[: len(CLASSES)]
     rows = []
     own = {model.name for model in plan.models.values() if plan.stanzas[model.stanza].own_vectors}
@@ -45,7 +45,7 @@ def plot(plan, inputs):
     ]
     for i, path in enumerate(evenly(first, SHOWN)):
         model = path.parent.parent.name
-        scores = softmax(read_array(path), 1)
+        scores = scipy.special.softmax(read_array(path), 1)
         for label, (ax, name) in enumerate(zip(panels, CLASSES, strict=True)):
             mistag, kept, _ = roc_curve(y == label, scores[:, label])
             curve = np.interp(EFFICIENCIES, kept, mistag)

@@ -9,11 +9,10 @@ compared. In a run of more than twelve searches twelve are drawn, evenly over th
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, WIDTH, evenly
+from nanotrigger.plots._style import COLOURS, WIDTH, evenly, subplots
 from nanotrigger.results.records import read_json
 
 needs = ("steps",)
@@ -31,7 +30,7 @@ def applies(available):
 def plot(plan, inputs):
     found = {path.parent.name: read_json(path) for path in map(Path, inputs.steps) if path.name == "search.json"}
     drawn = evenly(list(found), SHOWN)
-    figure, axes = plt.subplots(2 * len(drawn), 1, figsize=(WIDTH, 0.8 + 5.4 * len(drawn)))
+    figure, axes = subplots(2 * len(drawn), 1, figsize=(WIDTH, 0.8 + 5.4 * len(drawn)))
     panels = dict(zip(drawn, axes.reshape(-1, 2), strict=True))
     tables = []
     for stanza, search in found.items():

@@ -8,10 +8,9 @@ curves 60 are drawn, evenly over the run's; the CSV has all.
 import io
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from nanotrigger.plots._style import COLOURS, WIDTH, evenly, method_name
+from nanotrigger.plots._style import COLOURS, WIDTH, evenly, method_name, subplots
 
 needs = ("histories",)
 
@@ -47,7 +46,7 @@ def histories(paths):
 def plot(plan, inputs):
     table = histories(inputs.histories)
     table["stanza"] = table.model.map(lambda m: plan.models[m].stanza)
-    figure, (left, right) = plt.subplots(2, 1, figsize=(WIDTH, 6.8), sharex=True)
+    figure, (left, right) = subplots(2, 1, figsize=(WIDTH, 6.8), sharex=True)
     # the budgets of one walk share its history
     parts = {}
     for (stanza, _, _), part in table.groupby(["stanza", "model", "seed"], sort=False):

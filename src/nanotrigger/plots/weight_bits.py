@@ -8,12 +8,10 @@ over the run's. The CSV beside the figure holds all.
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator, NullLocator
 
-from nanotrigger.plots._style import COLOURS, SMALLEST, WIDTH, evenly
+from nanotrigger.plots._style import COLOURS, SMALLEST, WIDTH, evenly, subplots
 from nanotrigger.results.records import read_json
 
 needs = ("metrics",)
@@ -44,6 +42,8 @@ def shown(plan, table):
 
 
 def plot(plan, inputs):
+    from matplotlib.patches import Rectangle
+
     rows = []
     for path in map(Path, inputs.metrics):
         model, seed, content = path.parent.parent.name, int(path.parent.name.removeprefix("seed")), read_json(path)
@@ -53,7 +53,7 @@ def plot(plan, inputs):
     table = pd.DataFrame(rows, columns=COLUMNS)
     models = evenly(shown(plan, table), SHOWN)
     size = (WIDTH, 0.9 + 1.5 * len(models))
-    figure, axes = plt.subplots(len(models), len(KINDS), figsize=size, squeeze=False, sharex="col", sharey="col")
+    figure, axes = subplots(len(models), len(KINDS), figsize=size, squeeze=False, sharex="col", sharey="col")
     for row, model in zip(axes, models, strict=True):
         row[0].set_ylabel(model, fontsize=SMALLEST)
         for ax, quantity in zip(row, KINDS, strict=True):
@@ -62,13 +62,15 @@ def plot(plan, inputs):
         ax.set_title(quantity, fontsize=11)
     figure.supxlabel("bits (0: pruned)", fontsize=11)
     layers = range(1, table.layer.max() + 1)
-    handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[(layer - 1) % len(COLOURS)]) for layer in layers]
+    handles = [Rectangle((0, 0), 1, 1, color=COLOURS[(layer - 1) % len(COLOURS)]) for layer in layers]
     figure.legend(handles, [f"layer {n}" for n in layers], loc="outside upper center", ncols=len(handles))
     return figure, table
 
 
 def _stack(ax, rows):
     """Bars of counts per width, one layer on the other."""
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
     widths = np.arange(rows.bits.max() + 1)
     bottom = np.zeros(len(widths))
     for layer, part in rows.groupby("layer"):

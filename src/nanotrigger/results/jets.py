@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import curve_fit
+import scipy
 
 from nanotrigger.data.classes import CLASSES, FEATURES
 from nanotrigger.data.dataset import SPLITS, read_dataset, read_rates
@@ -71,7 +71,7 @@ def fit_peak(masses: np.ndarray, window: tuple[float, float], width: float = 1.0
         if inside.sum() < 5:
             return None
         try:
-            parameters, covariance = curve_fit(
+            parameters, covariance = scipy.optimize.curve_fit(
                 _gauss, middle[inside], counts[inside] / width, parameters, error[inside] / width, absolute_sigma=True
             )
         except RuntimeError:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+import scipy
 
 from nanotrigger.data.classes import CLASSES
 from nanotrigger.data.dataset import read_dataset, read_vectors
@@ -23,7 +23,7 @@ def classification(logits: np.ndarray, y: np.ndarray | None) -> dict[str, float]
     correct = int((logits.argmax(1) == y).sum())
     interval = accuracy_interval(correct, len(y))
     jets = logits.shape[1] == len(CLASSES) and set(np.unique(y)) == set(range(len(CLASSES)))
-    scores, areas = softmax(logits, 1), {}
+    scores, areas = scipy.special.softmax(logits, 1), {}
     for i, name in enumerate(CLASSES if jets else ()):
         area, bounds = area_under_curve(y == i, scores[:, i])
         areas[f"auc_{name}"] = area

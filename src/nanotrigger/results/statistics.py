@@ -21,7 +21,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import integrate, special, stats
+import scipy  # its parts load when they are first used
 
 LEVEL = 0.95
 TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
@@ -57,8 +57,8 @@ def accuracy_interval(right: int, jets: int) -> Interval:
     Where every jet is right, or none, resampling knows no spread: there the interval is Wilson's score interval.
     """
     if not 0 < right < jets:
-        return Interval(*stats.binomtest(right, jets).proportion_ci(LEVEL, "wilson"))
-    return Interval(*(stats.binom.ppf(TAILS, jets, right / jets) / jets).tolist())
+        return Interval(*scipy.stats.binomtest(right, jets).proportion_ci(LEVEL, "wilson"))
+    return Interval(*(scipy.stats.binom.ppf(TAILS, jets, right / jets) / jets).tolist())
 
 
 def resampled_means(values: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
@@ -73,7 +73,7 @@ def seeds_interval(means: np.ndarray) -> Interval:
 
     It speaks of other seeds on these very jets: other jets would add their own spread.
     """
-    half = stats.t.ppf(TAILS[1], len(means) - 1) * stats.sem(means)
+    half = scipy.stats.t.ppf(TAILS[1], len(means) - 1) * scipy.stats.sem(means)
     return Interval(float(np.mean(means) - half), float(np.mean(means) + half))
 
 
@@ -84,7 +84,7 @@ def combined_interval(values: np.ndarray) -> Interval:
     """
     means = resampled_means(_sums(values)) / len(values)
     if len(values) > 1:
-        means = means + stats.sem(values.mean(1)) * _student(len(values) - 1)
+        means = means + scipy.stats.sem(values.mean(1)) * _student(len(values) - 1)
     return Interval(*np.quantile(means, TAILS).tolist())
 
 
@@ -96,7 +96,7 @@ def _sums(values: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=8)
 def _student(freedom: int) -> np.ndarray:
     """RESAMPLES values of Student's t in random order: its quantiles, as its heavy tails make random ones noisy."""
-    quantiles = stats.t.ppf((np.arange(RESAMPLES) + 0.5) / RESAMPLES, freedom)
+    quantiles = scipy.stats.t.ppf((np.arange(RESAMPLES) + 0.5) / RESAMPLES, freedom)
     return np.random.default_rng(SEED + 1).permutation(quantiles)
 
 
@@ -111,7 +111,7 @@ def model_interval(right: np.ndarray) -> Interval:
 def mcnemar(only_first: int, only_second: int) -> float:
     """McNemar's exact test, two-sided: whether as many jets are right by one model alone as by the other alone."""
     different = only_first + only_second
-    return float(stats.binomtest(only_first, different).pvalue) if different else 1.0
+    return float(scipy.stats.binomtest(only_first, different).pvalue) if different else 1.0
 
 
 def spread_p_value(difference: float, jets_error: float, seeds_error: float, seeds: int) -> float:
@@ -124,12 +124,12 @@ def spread_p_value(difference: float, jets_error: float, seeds_error: float, see
     if size == 0:
         return 1.0
     if seeds_error == 0:
-        return float(2 * stats.norm.sf(size / jets_error)) if jets_error else 0.0
+        return float(2 * scipy.stats.norm.sf(size / jets_error)) if jets_error else 0.0
     if jets_error == 0:
-        return float(2 * stats.t.sf(size / seeds_error, seeds - 1))
+        return float(2 * scipy.stats.t.sf(size / seeds_error, seeds - 1))
     step, edge = -size / jets_error, 10.0
-    tail, _ = integrate.quad(
-        lambda z: math.exp(-(z**2) / 2) * special.stdtr(seeds - 1, -(size + jets_error * z) / seeds_error),
+    tail, _ = scipy.integrate.quad(
+        lambda z: math.exp(-(z**2) / 2) * scipy.special.stdtr(seeds - 1, -(size + jets_error * z) / seeds_error),
         -edge,
         edge,
         points=[step] if step > -edge else [0.0],  # a step, where seeds differ much less than jets do
@@ -152,7 +152,7 @@ def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
     if len(values) == 1:
         p_value, test = mcnemar(*alone), "McNemar, exact"
     else:
-        errors = stats.sem(_sums(values)) / len(values), stats.sem(values.mean(1))
+        errors = scipy.stats.sem(_sums(values)) / len(values), scipy.stats.sem(values.mean(1))
         p_value, test = spread_p_value(difference, *map(float, errors), len(values)), "jets and seeds"
     return Comparison(difference, combined_interval(values), *alone, p_value, test)
 
@@ -174,13 +174,13 @@ def area_under_curve(signal: np.ndarray, scores: np.ndarray) -> tuple[float, Int
     None where the curve is perfect (or perfectly wrong): its spread cannot be estimated.
     """
     kept, rejected = scores[signal], scores[~signal]
-    ranks = stats.rankdata(scores)
+    ranks = scipy.stats.rankdata(scores)
     # for each jet, the share of the other kind's jets on the right side of it
-    of_signal = (ranks[signal] - stats.rankdata(kept)) / len(rejected)
-    of_background = 1 - (ranks[~signal] - stats.rankdata(rejected)) / len(kept)
+    of_signal = (ranks[signal] - scipy.stats.rankdata(kept)) / len(rejected)
+    of_background = 1 - (ranks[~signal] - scipy.stats.rankdata(rejected)) / len(kept)
     area = float(of_signal.mean())
     if not 0 < area < 1 or min(len(kept), len(rejected)) < 2:
         return area, None
     error = np.sqrt(of_signal.var(ddof=1) / len(kept) + of_background.var(ddof=1) / len(rejected))
-    half = stats.norm.ppf(TAILS[1]) * error / (area * (1 - area))
-    return area, Interval(*special.expit(special.logit(area) + np.array([-half, half])).tolist())
+    half = scipy.stats.norm.ppf(TAILS[1]) * error / (area * (1 - area))
+    return area, Interval(*scipy.special.expit(scipy.special.logit(area) + np.array([-half, half])).tolist())
