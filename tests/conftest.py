@@ -92,7 +92,7 @@ class Checkout:
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
         (folder / "src").symlink_to(ROOT / "src")
 
-    def snakemake(self, *arguments, overlay=None, timeout=600, env=None):
+    def snakemake(self, *arguments, overlay=None, timeout=1800, env=None):
         """Run Snakemake; `overlay` is laid over config.yaml. Returns the finished process, output and errors joined."""
         command = [sys.executable, "-m", "snakemake", "--nocolor", *arguments]
         if overlay is not None:

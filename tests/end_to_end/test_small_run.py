@@ -55,7 +55,7 @@ SMALL = {
 def finished(tmp_path_factory):
     checkout = Checkout(tmp_path_factory.mktemp("checkout"))
     shutil.copytree(ROOT / "tests/fixtures/extension", checkout.folder / "extension")
-    done = checkout.snakemake("--cores", "2", overlay=SMALL, timeout=900)
+    done = checkout.snakemake("--cores", "2", overlay=SMALL, timeout=3600)
     assert done.returncode == 0, done.stdout[-6000:]
     return checkout
 

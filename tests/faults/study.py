@@ -88,7 +88,7 @@ def start(command: list[str], folder: Path, env=None) -> subprocess.Popen:
     )
 
 
-def finished_process(process: subprocess.Popen, timeout=300) -> subprocess.CompletedProcess:
+def finished_process(process: subprocess.Popen, timeout=1800) -> subprocess.CompletedProcess:
     try:
         said, _ = process.communicate(timeout=timeout)
     except BaseException:
@@ -178,7 +178,7 @@ def job_process(folder: Path, script: str) -> int | None:
     return next((pid for pid, text in found.items() if "python" in text.split(" ")[0]), None)
 
 
-def wait_for(condition, what: str, timeout=120.0):
+def wait_for(condition, what: str, timeout=600.0):
     """What `condition` gives once it is true."""
     until = time.monotonic() + timeout
     while time.monotonic() < until:

@@ -1,6 +1,7 @@
 """Valid configurations, mutated at random: each is either valid still or refused with one message that names the key."""
 
 import copy
+import gc
 import re
 import time
 
@@ -103,16 +104,23 @@ def mutated(draw):
     return case
 
 
+def planning(config):
+    """Seconds of CPU time until it is planned or refused; what other tests left is not collected meanwhile."""
+    gc.disable()
+    started = time.process_time()
+    try:
+        make_plan(load_config(config))
+    except ConfigError:
+        pass
+    finally:
+        gc.enable()
+    return time.process_time() - started
+
+
 @pytest.fixture(scope="module")
 def limit():
     """Seconds of CPU time that a case may take, measured here and now."""
     return AT_MOST * max(min(planning(config) for _ in range(3)) for config in CONFIGS)
-
-
-def planning(config):
-    started = time.process_time()
-    make_plan(load_config(config))
-    return time.process_time() - started
 
 
 @settings(
@@ -124,7 +132,6 @@ def planning(config):
 )
 @given(mutated())
 def test_a_mutated_configuration_is_valid_or_refused(limit, case):
-    started = time.process_time()
     try:
         plan = make_plan(load_config(case.config))
     except ConfigError as error:
@@ -145,4 +152,4 @@ def test_a_mutated_configuration_is_valid_or_refused(limit, case):
     else:
         assert plan.models
         yaml.safe_dump(plan.config.model_dump(mode="json"))
-    assert time.process_time() - started < limit
+    assert any(planning(case.config) < limit for _ in range(3))  # a busy machine is not slow three times

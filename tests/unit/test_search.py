@@ -282,7 +282,7 @@ def test_a_killed_search_goes_on_to_the_same_model(toy, tmp_path):
     assert killed.wait(60) == -signal.SIGKILL
     assert not (tmp_path / "killed/study.log").exists()
     resumed = start(tmp_path / "killed", data)
-    output = resumed.communicate(timeout=240)[0]
+    output = resumed.communicate(timeout=600)[0]
     assert resumed.returncode == 0, output
     assert "4 of 16 candidates" not in output, "the search began again"
     for name in ("search.json", "out/model/network.safetensors", "out/history.csv"):

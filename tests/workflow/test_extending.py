@@ -120,7 +120,7 @@ def outer(folder, config):
 def snakemake(folder, *arguments, env=None):
     command = [sys.executable, "-m", "snakemake", "--nocolor", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.run(command, cwd=folder, **pipes, text=True, timeout=300, env=env)
+    return subprocess.run(command, cwd=folder, **pipes, text=True, timeout=1800, env=env)
 
 
 def test_as_a_module_everything_plans(tmp_path):
