@@ -62,20 +62,22 @@ def merged(*layers):
     return result
 
 
-HEAVY = {"torch", "keras", "jax", "numba", "scipy.stats", "scipy.optimize", "scipy.special", "sklearn", "matplotlib"}
-HEAVY |= {"onnx", "qonnx", "alkaid", "hls4ml", "optuna", "fastjet", "pythia8mc"}
+HEAVY = ("torch", "keras", "jax", "numba", "scipy.stats", "scipy.optimize", "scipy.special", "sklearn", "matplotlib")
+HEAVY += ("onnx", "qonnx", "alkaid", "hls4ml", "optuna", "fastjet", "pythia8mc")
 """What takes long to load, and what Snakemake is not to load when it starts."""
 
 
 def read_import_times(output):
-    """What a program said, and the modules that it imported, of an output in which Python noted its imports.
+    """What a program said, and what of HEAVY it imported, of an output in which Python noted its imports.
 
-    It does with PYTHONPROFILEIMPORTTIME=1, but for what `importlib.import_module` is asked for.
+    It does with PYTHONPROFILEIMPORTTIME=1; of what `importlib.import_module` is asked for it notes the parts alone.
     """
     lines = output.splitlines()
     imports = [re.match(r"import time:.*\| *([\w.]+)$", line) for line in lines]
     said = "\n".join(line for line, found in zip(lines, imports, strict=True) if not found)
-    return said, {found[1] for found in imports if found}
+    names = {found[1] for found in imports if found}
+    assert "nanotrigger.plan" in names, output
+    return said, {name for name in names if any(f"{name}.".startswith(f"{heavy}.") for heavy in HEAVY)}
 
 
 def read_yaml(path):

@@ -21,7 +21,7 @@ from nanotrigger.flows.base import load_flow
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import StrictModel, discover, suggestion
 from nanotrigger.redaction import redacted_data
-from nanotrigger.validation import is_secret, shown, validate
+from nanotrigger.validation import is_file, is_secret, is_there, shown, validate
 
 EMPTY = frozenset({"NA", "NULL", "null", "NaN", "nan", "None"})
 """Words that pandas and other readers of tables take for an empty cell."""
@@ -68,9 +68,6 @@ class PythiaDataset(StrictModel):
 
     @model_validator(mode="after")
     def _whole(self):
-        if self.jets % len(CLASSES):
-            whole = max(self.jets // len(CLASSES), 1) * len(CLASSES)
-            raise ValueError(f"jets = {self.jets}: is no multiple of the {len(CLASSES)} classes. Take {whole}")
         test, val = self.splits.test_fraction, self.splits.val_fraction
         for split, share in (("train", (1 - test) * (1 - val)), ("val", (1 - test) * val), ("test", test)):
             if self.jets // len(CLASSES) * share < 1:
@@ -78,6 +75,9 @@ class PythiaDataset(StrictModel):
                     f"jets = {self.jets}: leaves the {split} split without a jet of every class. Ask for more jets, or a "
                     "larger fraction"
                 )
+        if self.jets % len(CLASSES):
+            whole = self.jets // len(CLASSES) * len(CLASSES)
+            raise ValueError(f"jets = {self.jets}: is no multiple of the {len(CLASSES)} classes. Take {whole}")
         return self
 
     def options(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class DownloadedDataset(StrictModel):
                 f"particles: {self.name} holds no constituents. Leave particles out, or take one of the zenodo sets"
             )
         for key in ("path", "golden_model"):
-            if getattr(self, key) is not None and not Path(getattr(self, key)).exists():
+            if getattr(self, key) is not None and not is_there(getattr(self, key)):
                 raise ValueError(f"{key} = '{getattr(self, key)}': is not there. Give a path as seen from {Path.cwd()}")
         return self
 
@@ -274,7 +274,7 @@ class Config(StrictModel):
     @classmethod
     def _are_there(cls, files: tuple[str, ...]) -> tuple[str, ...]:
         for file in files:
-            if not _is_file(file):
+            if not is_file(file):
                 raise ValueError(f"'{file}' is not a file. Give a path as seen from {Path.cwd()}")
         return files
 
@@ -290,13 +290,6 @@ class Config(StrictModel):
                 hidden = {key for key, field in fields.items() if is_secret(field.annotation)}
                 content[group][name] = {key: value for key, value in stanza.items() if key not in hidden}
         return redacted_data(content)
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except ValueError:  # a null character
-        return False
 
 
 def laid_over(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:

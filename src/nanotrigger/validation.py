@@ -1,7 +1,9 @@
 """Plain data into pydantic models, and what is wrong with it in one line per key: what it is, and what would be right."""
 
+import functools
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import SecretStr, ValidationError
@@ -9,6 +11,15 @@ from pydantic import SecretStr, ValidationError
 from nanotrigger.errors import ConfigError
 from nanotrigger.modules import StrictModel, suggestion
 from nanotrigger.redaction import redacted
+
+WORDS = {
+    "string_type": "must be text, in quotes where it looks like a number",
+    "tuple_type": "must be a list, as [1, 2]",
+    "dict_type": "must be keys with values",
+    "model_type": "must be keys with values",
+    "model_attributes_type": "must be keys with values",
+}
+"""What pydantic says in terms of Python, in terms of YAML."""
 
 
 def validate(model: type[StrictModel], content: Mapping[str, Any], prefix: str = "") -> Any:
@@ -26,6 +37,19 @@ def shown(value: Any) -> str:
     return str(value) if re.fullmatch(r"[\w.+,\[\] -]+", str(value)) else repr(value)
 
 
+def is_there(name: str) -> bool:
+    """Whether a file or folder has that name and may be looked at; what nothing can be named is not there."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long, or a null character
+        return False
+
+
+def is_file(name: str) -> bool:
+    """Whether a file has that name and may be looked at."""
+    return is_there(name) and Path(name).is_file()
+
+
 def is_secret(annotation: Any) -> bool:
     """Whether a key of that type holds what no file and no message may show."""
     return annotation is SecretStr or SecretStr in get_args(annotation)
@@ -41,7 +65,7 @@ def _inner(annotation: Any, key: str | int) -> Any:
     """What stands under a key of a value of that type; None where that is not known."""
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
-    if isinstance(annotation, type) and issubclass(annotation, StrictModel):
+    if _model(annotation):
         field = annotation.model_fields.get(str(key))
         return field and field.annotation
     kind, inside = get_origin(annotation), get_args(annotation)
@@ -58,15 +82,17 @@ def _inner(annotation: Any, key: str | int) -> Any:
     return next((found for option in inside if (found := _inner(option, key))), None)
 
 
-def _place(model: type[StrictModel] | None, path: tuple[str | int, ...]) -> tuple[list[str], Any]:
-    """Keys that are known where a path ends, and the field there or of its list; none where the model does not say."""
-    annotation: Any = model
-    while path and isinstance(path[-1], int):
-        path = path[:-1]
-    for key in path[:-1]:
-        annotation = _inner(annotation, key)
-    if isinstance(annotation, type) and issubclass(annotation, StrictModel) and path:
-        return list(annotation.model_fields), annotation.model_fields.get(str(path[-1]))
+def _model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, StrictModel)
+
+
+def _field(model: type[StrictModel] | None, path: tuple[str | int, ...]) -> tuple[list[str], Any]:
+    """Keys that are known beside the last one of a path, and its field, of a value in a list the list's; else none."""
+    around = functools.reduce(_inner, path[:-1], model)
+    if _model(around) and path:
+        return list(around.model_fields), around.model_fields.get(str(path[-1]))
+    if get_origin(around) in (tuple, list):
+        return [], _field(model, path[:-1])[1]
     return [], None
 
 
@@ -79,7 +105,7 @@ def _message(error: ValidationError, prefix: str, model: type[StrictModel] | Non
         if problem["type"] == "too_short" and any(place[: len(at)] == at and len(place) > len(at) for place in places):
             continue  # what is wrong is a value in it
         where = ".".join(filter(None, (prefix, _path(problem["loc"]))))
-        known, field = _place(model, problem["loc"])
+        known, field = _field(model, problem["loc"])
         meaning = f" ({field.description})" if field and field.description else ""
         if problem["type"] == "extra_forbidden":
             hint = f" {suggestion(str(problem['loc'][-1]), known)}" if known else ""
@@ -93,7 +119,7 @@ def _message(error: ValidationError, prefix: str, model: type[StrictModel] | Non
             value = problem["input"] if not isinstance(problem["input"], Mapping) else None
             secret = field and is_secret(field.annotation)
             given = f" = {value!r}" if value is not None and not secret else ""
-            text = problem["msg"].removeprefix("Value error, ")
-            text += meaning if problem["type"] != "value_error" else ""
+            text = WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+            text += meaning if problem["type"] not in ("value_error", "literal_error") else ""
             lines.append(f"config: {where}{given}: {text}{'' if text.endswith(('?', '.')) else '.'}")
     return redacted("\n".join(lines))

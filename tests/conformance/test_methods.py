@@ -283,7 +283,7 @@ def test_a_killed_training_goes_on_to_the_same_model(method, toy, tmp_path):
         assert killed.poll() is None, killed.stdout.read()
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=600)
     assert killed.returncode == -signal.SIGKILL
     assert epochs_kept(other / "checkpoints") < 60 and not list(other.rglob("history.csv"))
     resumed = start(method, data, other)
@@ -311,11 +311,11 @@ def test_two_trainings_do_not_share_a_checkpoint(toy, tmp_path):
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)
     second = start("prune", data, tmp_path / "models")
-    output = second.communicate(timeout=120)[0]
+    output = second.communicate(timeout=600)[0]
     assert second.returncode != 0
     assert f"{file}: process {first.pid} on " in output and "trains the same models here now" in output
     assert file.is_file() and not list(tmp_path.rglob("history.csv"))
     first.kill()
-    first.wait(60)
+    first.wait(600)
     with Checkpoint(file).held():
         pass

@@ -80,7 +80,7 @@ def visible(browser):
     )
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "the page did not change"

@@ -109,7 +109,7 @@ def test_a_job_ends_with_its_run(tmp_path):
     time.sleep(0.2)
     assert job.poll() is None
     run.kill()
-    assert job.wait(10) == -signal.SIGKILL
+    assert job.wait(600) == -signal.SIGKILL
     assert_nothing_runs(tmp_path)
     assert (tmp_path / "log").read_text() == f"\n{ORPHANED}\n"
 
@@ -174,13 +174,11 @@ def test_one_process_does_a_job_at_a_time(tmp_path):
 
 
 def test_programs_that_a_library_starts_have_a_time_limit(tmp_path):
-    start = time.monotonic()
     with (
         pytest.raises(ToolError, match=r"building it took longer than its limit of 0.5 s"),
         limited(0.5, "building it"),
     ):
-        subprocess.run(["sh", "-c", "sleep 60 & sleep 61; exit 3"], cwd=tmp_path, check=True)
-    assert time.monotonic() - start < 20
+        subprocess.run(["sh", "-c", "sleep 3600 & sleep 3601; exit 3"], cwd=tmp_path, check=True)
     assert_nothing_runs(tmp_path)
     with limited(30, "it"):
         subprocess.run(["true"], check=True)

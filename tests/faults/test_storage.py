@@ -18,7 +18,7 @@ def cannot_mount() -> str | None:
     """Why this user may not mount a file system for itself, as in many containers."""
     try:
         done = subprocess.run(
-            [*NAMESPACE, "mount -t tmpfs -o size=1m none /mnt"], capture_output=True, text=True, timeout=20
+            [*NAMESPACE, "mount -t tmpfs -o size=1m none /mnt"], capture_output=True, text=True, timeout=600
         )
     except OSError as error:
         return str(error)

@@ -49,7 +49,7 @@ def changed(path, value):
     [
         ("rum", {}, r"rum: unknown key. Did you mean run\?"),
         ("run.seed", [1], r"run\.seed: unknown key. Did you mean seeds\?"),
-        ("run.models", 5, r"run\.models = 5: Input should be a valid tuple \(keys of models\)"),
+        ("run.models", 5, r"run\.models = 5: must be a list, as \[1, 2\] \(keys of models\)"),
         ("datasets.pythia", {"source": "pythia"}, r"datasets\.pythia\.jets: is missing \(number of jets, a fifth of"),
         ("datasets.pythia.jet", 5, r"datasets\.pythia\.jet: unknown key. Did you mean jets\?"),
         (
@@ -58,7 +58,7 @@ def changed(path, value):
             r"datasets\.pythia\.splits\.tests: unknown key. Known: seed, test_fraction",
         ),
         ("custom_rules", ["no.smk"], r"custom_rules = .*'no\.smk' is not a file. Give a path as seen from "),
-        ("flows.vivado.licence", 5, r"flows\.vivado\.licence: Input should be a valid string"),
+        ("flows.vivado.licence", 5, r"flows\.vivado\.licence: must be text"),
         (
             "flows.rtl.part",
             "a b",

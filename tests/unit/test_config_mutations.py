@@ -40,7 +40,9 @@ scalars = st.one_of(
     st.sampled_from([0, -1, 1, 2, 10**9]),
     st.floats(allow_nan=True, allow_infinity=True),
     st.text(max_size=12),
-    st.sampled_from(["", "..", "../up", "a b", "$(touch x)", "; rm", "hgq", "rtl", "é", "\x00", "-", "1"]),
+    st.sampled_from(
+        ["", "..", "../up", "a b", "$(touch x)", "; rm", "hgq", "rtl", "é", "\x00", "-", "1", "long" * 1250]
+    ),
 )
 values = st.recursive(
     scalars,
@@ -104,23 +106,24 @@ def mutated(draw):
     return case
 
 
-def planning(config):
-    """Seconds of CPU time until it is planned or refused; what other tests left is not collected meanwhile."""
+def planned(config):
+    """The plan, the refusal in its place, and the seconds of CPU time; what other tests left is not collected meanwhile."""
+    plan = refusal = None
     gc.disable()
     started = time.process_time()
     try:
-        make_plan(load_config(config))
-    except ConfigError:
-        pass
+        plan = make_plan(load_config(config))
+    except ConfigError as error:
+        refusal = str(error)
     finally:
         gc.enable()
-    return time.process_time() - started
+    return plan, refusal, time.process_time() - started
 
 
 @pytest.fixture(scope="module")
 def limit():
     """Seconds of CPU time that a case may take, measured here and now."""
-    return AT_MOST * max(min(planning(config) for _ in range(3)) for config in CONFIGS)
+    return AT_MOST * max(min(planned(config)[2] for _ in range(3)) for config in CONFIGS)
 
 
 @settings(
@@ -132,10 +135,8 @@ def limit():
 )
 @given(mutated())
 def test_a_mutated_configuration_is_valid_or_refused(limit, case):
-    try:
-        plan = make_plan(load_config(case.config))
-    except ConfigError as error:
-        message = str(error)
+    plan, message, seconds = planned(case.config)
+    if message:
         assert "Traceback" not in message and len(message) < 20000, message
         for line in message.splitlines():
             assert line.startswith("config: "), message
@@ -152,4 +153,5 @@ def test_a_mutated_configuration_is_valid_or_refused(limit, case):
     else:
         assert plan.models
         yaml.safe_dump(plan.config.model_dump(mode="json"))
-    assert any(planning(case.config) < limit for _ in range(3))  # a busy machine is not slow three times
+    # a busy machine is not slow three times
+    assert seconds < limit or min(planned(case.config)[2] for _ in range(2)) < limit, (seconds, limit, case)

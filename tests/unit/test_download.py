@@ -9,7 +9,6 @@ import re
 import shutil
 import tarfile
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -115,11 +114,9 @@ def test_a_file_that_changed_meanwhile_is_not_joined_to_the_old_beginning(server
 
 
 def test_a_slow_source_is_given_up_for_the_mirror(server, get, capsys):
-    slow = server.offer("/slow", BODY, stall=5)
+    slow = server.offer("/slow", BODY, stall=600)
     mirror = server.offer("/mirror", BODY)
-    start = time.monotonic()
-    assert get(table_file(slow, mirror), timeout=0.2, attempts=2) == BODY
-    assert time.monotonic() - start < 4
+    assert get(table_file(slow, mirror), timeout=1, attempts=2) == BODY
     printed = capsys.readouterr().out
     assert "attempt 2 of 2" in printed and re.search(rf"few/jets: {slow}: .*timed out.*trying the next source", printed)
 

@@ -14,9 +14,10 @@ from nanotrigger.flows._verilog import design
 from nanotrigger.methods import external
 from nanotrigger.methods.base import Job
 from nanotrigger.plan import make_plan
+from nanotrigger.qonnx.ap_fixed import FixedPoint
 from nanotrigger.qonnx.execute import compare, execute
 from nanotrigger.qonnx.export import write_qonnx
-from nanotrigger.qonnx.port import FixedPoint, quantise_input
+from nanotrigger.qonnx.port import quantise_input
 
 SHARED = Path(__file__).parents[3] / "shared/models"
 
@@ -104,8 +105,8 @@ def test_classes_are_put_in_order(tmp_path):
     "keys, message",
     [
         ({"path": "absent.onnx"}, "'absent.onnx' is not a file"),
-        ({"input": "float32"}, "'float32' is not a format"),
-        ({"input": "fixed<40,6>"}, "is not a format of 1 to 24 bits"),
+        ({"input": "float32"}, "'float32' is no format"),
+        ({"input": "fixed<40,6>"}, "is no format of 1 to 24 bits. Write it as"),
         ({"vectors": "absent.npz"}, "'absent.npz' is not a file"),
         ({"classes": ["g", "q"]}, "is no order of g, q, w, z, t"),
     ],

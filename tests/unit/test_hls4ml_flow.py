@@ -266,8 +266,8 @@ def test_oneapi_is_emulated_in_a_process_of_its_own(stand_in):
         ({"backend": "Vivado", "part": "Arria10"}, "builds for AMD's parts, not for Arria10"),
         ({"default_precision": "fixed<16>"}, "'fixed<16>' is no type"),
         ({"precision": {"a.result": "fixed<8,3,ROUND>"}}, "'fixed<8,3,ROUND>' is no type"),
-        ({"precision": {"a": "int<8>"}}, "'a' is not layer.variable"),
-        ({"precision": {"a.output": "int<8>"}}, "'a.output' is not layer.variable"),
+        ({"precision": {"a": "int<8>"}}, "'a' names no variable of a layer. Write it as layer.variable"),
+        ({"precision": {"a.output": "int<8>"}}, "'a.output' names no variable of a layer"),
     ],
 )
 def test_a_stanza_that_cannot_be_built_is_refused_early(stanza, message):

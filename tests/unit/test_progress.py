@@ -28,11 +28,12 @@ def terminal(tmp_path, monkeypatch):
 
 def test_the_terminal_hears_how_far_a_job_is(terminal):
     descriptor, said = terminal
+    start = time.monotonic()
     with progress.told("train hgq 0", "logs/r/train/hgq/0.log", descriptor, interval_s=0.05):
         for _ in progress.Progress(range(8), desc="training hgq", mininterval=0):
             time.sleep(0.04)
     lines = said().splitlines()
-    assert 2 <= len(lines) <= 8
+    assert 2 <= len(lines) <= (time.monotonic() - start) / 0.05
     pattern = (
         r"train hgq 0: \d+ s so far; training hgq: (\d+)% \((\d) of 8\)(, about \d+ s left)? \(log: logs/\S+\.log\)"
     )
@@ -63,7 +64,7 @@ def test_a_program_that_runs_is_named_with_its_limit(terminal, tmp_path):
     descriptor, said = terminal
     with progress.told("synthesize", "a.log", descriptor, interval_s=0.1):
         run_tool([sys.executable, "-c", "import time; time.sleep(0.35)"], tmp_path, "tool.log", 600)
-    assert re.search(r"synthesize: 0 s so far; \S+ \(stopped after 10 min\), for 0 s \(log: a.log\)", said())
+    assert re.search(r"synthesize: \d+ s so far; \S+ \(stopped after 10 min\), for \d+ s \(log: a.log\)", said())
     assert not progress._doing
 
 

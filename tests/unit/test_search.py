@@ -272,14 +272,15 @@ def test_a_killed_search_goes_on_to_the_same_model(toy, tmp_path):
     data = tmp_path / "toy.h5"
     write_dataset(data, {split: getattr(toy, split) for split in ("train", "val", "test")}, {"source": "toy"})
     undisturbed = start(tmp_path / "undisturbed", data)
-    assert undisturbed.wait(240) == 0, undisturbed.stdout.read()
+    output = undisturbed.communicate(timeout=600)[0]
+    assert undisturbed.returncode == 0, output
     killed = start(tmp_path / "killed", data)
     journal = tmp_path / "killed/checkpoints/study.log"
     while not (journal.is_file() and len(list(journal.parent.glob("candidate_*.safetensors"))) and has(journal, 4)):
         assert killed.poll() is None, killed.stdout.read()
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
-    assert killed.wait(60) == -signal.SIGKILL
+    assert killed.wait(600) == -signal.SIGKILL
     assert not (tmp_path / "killed/study.log").exists()
     resumed = start(tmp_path / "killed", data)
     output = resumed.communicate(timeout=600)[0]

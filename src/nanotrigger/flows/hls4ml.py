@@ -83,7 +83,8 @@ class Params(HardwareParams, Installation):
             layer, _, variable = key.rpartition(".")
             if not layer or variable not in VARIABLES:
                 raise ValueError(
-                    f"'{key}' is not layer.variable or LayerType.variable with one of {', '.join(VARIABLES)}"
+                    f"'{key}' names no variable of a layer. Write it as layer.variable or LayerType.variable, with one of "
+                    f"{', '.join(VARIABLES)}"
                 )
         return {key: checked_type(text) for key, text in types.items()}
 
@@ -113,7 +114,7 @@ class Params(HardwareParams, Installation):
             maker = "AMD's" if not amd else "Intel's"
             raise ValueError(
                 f"backend {self.backend} builds for {maker} parts, not for {self.part}. "
-                f"Give another backend, or a part as {backend.part}"
+                f"Give another backend, or a part such as {backend.part}"
             )
         return self
 

@@ -16,6 +16,8 @@ from nanotrigger.data.classes import CLASSES
 from nanotrigger.errors import ConfigError, DataError, ExportError
 from nanotrigger.methods.base import Job, Step
 from nanotrigger.modules import StrictModel
+from nanotrigger.qonnx.ap_fixed import FixedPoint
+from nanotrigger.validation import is_file
 
 exports = frozenset({"qonnx"})
 sweepable = frozenset()
@@ -44,15 +46,13 @@ class Params(StrictModel):
     @field_validator("path", "vectors")
     @classmethod
     def _exists(cls, value: str) -> str:
-        if value not in ("dataset", "random") and not Path(value).is_file():
+        if value not in ("dataset", "random") and not is_file(value):
             raise ValueError(f"'{value}' is not a file. Give a path as seen from {Path.cwd()}")
         return value
 
     @field_validator("input")
     @classmethod
     def _format(cls, value: str | None) -> str | None:
-        from nanotrigger.qonnx.port import FixedPoint
-
         try:
             return value if value is None else str(FixedPoint.parse(value))
         except ConfigError as error:
@@ -87,7 +87,6 @@ def _source(path: str) -> Any:
 def _make_vectors(data, jobs: Sequence[Job], inputs, output: Path) -> None:
     """Write the model's own vectors, on the grid of its input."""
     from nanotrigger.qonnx.graph import normalise
-    from nanotrigger.qonnx.port import FixedPoint
 
     params = jobs[0].params
     given = normalise(_source(params.path)).graph.input[0]
@@ -162,7 +161,6 @@ def predict(folder: Path, x: np.ndarray) -> np.ndarray:
     """Outputs (vectors, outputs) of the file as it was given, its input put on the grid of the stanza."""
     from nanotrigger.qonnx.execute import run_model
     from nanotrigger.qonnx.graph import named
-    from nanotrigger.qonnx.port import FixedPoint
 
     params = _stanza(folder)
     if params.input:
@@ -178,7 +176,7 @@ def export(folder: Path, kind: str, path: Path, metadata: dict[str, str]) -> dic
 
     from nanotrigger.qonnx.costs import graph_summary
     from nanotrigger.qonnx.graph import Graph, named, with_quantisers
-    from nanotrigger.qonnx.port import FixedPoint, quantise_input, reorder_outputs
+    from nanotrigger.qonnx.port import quantise_input, reorder_outputs
     from nanotrigger.results.records import replace_when_whole
 
     params = _stanza(folder)
