@@ -1,6 +1,7 @@
 """The configuration: pydantic models of config/*.yaml, from which its schema and reference are made."""
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +22,7 @@ from nanotrigger.flows.base import load_flow
 from nanotrigger.methods.base import load_method
 from nanotrigger.modules import StrictModel, discover, suggestion
 from nanotrigger.redaction import redacted_data
-from nanotrigger.validation import is_file, is_secret, is_there, shown, validate
+from nanotrigger.validation import is_secret, shown, validate
 
 EMPTY = frozenset({"NA", "NULL", "null", "NaN", "nan", "None"})
 """Words that pandas and other readers of tables take for an empty cell."""
@@ -153,7 +154,7 @@ class DownloadedDataset(StrictModel):
                 f"particles: {self.name} holds no constituents. Leave particles out, or take one of the zenodo sets"
             )
         for key in ("path", "golden_model"):
-            if getattr(self, key) is not None and not is_there(getattr(self, key)):
+            if getattr(self, key) is not None and not os.path.exists(getattr(self, key)):
                 raise ValueError(f"{key} = '{getattr(self, key)}': is not there. Give a path as seen from {Path.cwd()}")
         return self
 
@@ -274,7 +275,7 @@ class Config(StrictModel):
     @classmethod
     def _are_there(cls, files: tuple[str, ...]) -> tuple[str, ...]:
         for file in files:
-            if not is_file(file):
+            if not os.path.isfile(file):  # not Path's: it raises for a name that no file can have
                 raise ValueError(f"'{file}' is not a file. Give a path as seen from {Path.cwd()}")
         return files
 

@@ -3,7 +3,6 @@
 import functools
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import SecretStr, ValidationError
@@ -35,19 +34,6 @@ def validate(model: type[StrictModel], content: Mapping[str, Any], prefix: str =
 def shown(value: Any) -> str:
     """A key or a value as a message shows it: in quotes where it is no plain word, number or list of these."""
     return str(value) if re.fullmatch(r"[\w.+,\[\] -]+", str(value)) else repr(value)
-
-
-def is_there(name: str) -> bool:
-    """Whether a file or folder has that name and may be looked at; what nothing can be named is not there."""
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # too long, or a null character
-        return False
-
-
-def is_file(name: str) -> bool:
-    """Whether a file has that name and may be looked at."""
-    return is_there(name) and Path(name).is_file()
 
 
 def is_secret(annotation: Any) -> bool:

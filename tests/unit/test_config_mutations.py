@@ -28,7 +28,7 @@ AT_MOST = 50
 
 SUGGESTION = re.compile(
     r"Did you mean|Known:|should|must|is missing \("
-    r"|[Gg]ive |[Ww]rite |Sweep over|[Nn]ame |Rename|Ask for|Raise|Lower|[Tt]ake |[Aa]dd |Swap |Leave |[Ss]et |Correct "
+    r"|[Gg]ive |[Ww]rite |Sweep over|[Nn]ame |Rename|Ask for|Raise|Lower|[Tt]ake |[Aa]dd |Swap |Leave |[Ss]et "
     r"|\([^()]{10,}.*\)\.$"
 )
 """What a message offers beside naming the key: the nearest name, what the value is to be, or what to do."""

@@ -1,5 +1,6 @@
 """Quantisers as stanzas name them, one type for parameters and one for activations (`qonnx.kinds.parse`)."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -8,21 +9,13 @@ from nanotrigger.errors import ConfigError
 from nanotrigger.qonnx.kinds import parse
 
 
-def _parameter(name: Any) -> Any:
-    return _known(name, activation=False)
-
-
-def _activation(name: Any) -> Any:
-    return _known(name, activation=True)
-
-
 def _known(name: Any, activation: bool) -> Any:
     try:
         parse(name, activation)
     except ConfigError as error:
-        raise ValueError(str(error).removesuffix(".")) from None
+        raise ValueError(str(error)) from None
     return name
 
 
-ParameterQuantiser = Annotated[int | str, BeforeValidator(_parameter)]
-ActivationQuantiser = Annotated[int | str, BeforeValidator(_activation)]
+ParameterQuantiser = Annotated[int | str, BeforeValidator(partial(_known, activation=False))]
+ActivationQuantiser = Annotated[int | str, BeforeValidator(partial(_known, activation=True))]

@@ -4,6 +4,7 @@ QCDQ files are converted. A model that does not quantise its input is given a fo
 that grid first. Without a dataset it is compared on vectors of its own, and has no accuracy.
 """
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,6 @@ from nanotrigger.errors import ConfigError, DataError, ExportError
 from nanotrigger.methods.base import Job, Step
 from nanotrigger.modules import StrictModel
 from nanotrigger.qonnx.ap_fixed import FixedPoint
-from nanotrigger.validation import is_file
 
 exports = frozenset({"qonnx"})
 sweepable = frozenset()
@@ -46,7 +46,7 @@ class Params(StrictModel):
     @field_validator("path", "vectors")
     @classmethod
     def _exists(cls, value: str) -> str:
-        if value not in ("dataset", "random") and not is_file(value):
+        if value not in ("dataset", "random") and not os.path.isfile(value):
             raise ValueError(f"'{value}' is not a file. Give a path as seen from {Path.cwd()}")
         return value
 
